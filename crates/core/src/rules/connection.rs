@@ -1,0 +1,143 @@
+//! Which fields end here (RFC 9110 7.6.1) and which inputs never reach the origin (DESIGN.md, decision 3).
+//!
+//! What Connection names is removed, with one exception: fields that every recipient needs. Naming them is forbidden
+//! (RFC 9110 7.6.1: "a sender MUST NOT send a connection option corresponding to a field intended for all recipients"), and
+//! whoever could take Cache-Control out of a response, or a field of Vary out of a request, would poison the cache.
+//! A variant is selected by what the origin saw: [`never_forwarded`] and [`seen_by_origin`] say what that is.
+
+use super::directives::members;
+use crate::fields::Fields;
+use std::borrow::Cow;
+
+/// Fields of one connection, and those that concern one proxy alone (RFC 9110 7.6.1, RFC 9111 3.1).
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+];
+
+/// Request fields that change what many frameworks answer, and that are no part of the key. The host's own authority says where
+/// a request goes.
+const UNKEYED: [&str; 27] = [
+    "forwarded",
+    "front-end-https",
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-host",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-middleware-subrequest",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-override-url",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
+];
+
+/// Fields that Connection cannot take away.
+const END_TO_END: [&str; 36] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "age",
+    "authorization",
+    "cache-control",
+    "cdn-cache-control",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expires",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "last-modified",
+    "location",
+    "origin",
+    "pragma",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "strict-transport-security",
+    "surrogate-control",
+    "terrace-cache-control",
+    "vary",
+    "www-authenticate",
+];
+
+/// Takes out of a request what must not reach the origin: fields of the connection, what Connection names, and unkeyed inputs.
+pub fn strip_request(fields: &mut Fields) {
+    strip(fields, |name| UNKEYED.contains(&name));
+}
+
+/// Takes out of a response what must be neither stored nor passed on: fields of the connection and what Connection names.
+pub fn strip_response(fields: &mut Fields) {
+    strip(fields, |_| false);
+}
+
+/// Whether a request field never reaches the origin, whatever its value.
+pub fn never_forwarded(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name) || UNKEYED.contains(&name)
+}
+
+/// A request without the fields that its Connection names: whoever names a field that Vary names must not store, under its
+/// value, an answer that was given without it.
+pub fn seen_by_origin(request: &Fields) -> Cow<'_, Fields> {
+    let named = named(request);
+    if !named.iter().any(|name| request.contains(name)) {
+        return Cow::Borrowed(request);
+    }
+    let mut seen = request.clone();
+    seen.retain(|name, _| !named.iter().any(|n| n == name));
+    Cow::Owned(seen)
+}
+
+fn strip(fields: &mut Fields, also: impl Fn(&str) -> bool) {
+    let named = named(fields);
+    fields.retain(|name, _| {
+        !HOP_BY_HOP.contains(&name) && !also(name) && !named.iter().any(|n| n == name)
+    });
+}
+
+/// What Connection names, lower-case, without what it must not name.
+fn named(fields: &Fields) -> Vec<String> {
+    fields
+        .get_all("connection")
+        .flat_map(members)
+        .filter_map(|option| std::str::from_utf8(option).ok())
+        .map(str::to_ascii_lowercase)
+        .filter(|option| !END_TO_END.contains(&option.as_str()))
+        .collect()
+}
