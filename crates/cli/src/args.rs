@@ -1,0 +1,254 @@
+//! The command line: what can be said, and in which terms. A value that cannot be meant is refused here (exit code 2).
+
+use crate::logging::{Format, Level};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An HTTP cache for slow, rate-limited or costly APIs.
+#[derive(Debug, Parser)]
+#[command(name = "terrace", version, after_help = "Example: terrace demo")]
+pub struct Cli {
+    /// How log lines look on stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub log: Format,
+    /// The least level that is logged
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: Level,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the cache before an origin
+    #[command(
+        after_help = "Example: terrace serve --origin https://api.example.org --listen 127.0.0.1:8080"
+    )]
+    Serve(Serve),
+    /// Show the cache before a slow origin of its own, with commands to try
+    #[command(after_help = "Example: terrace demo --delay 2s")]
+    Demo(Demo),
+    /// Validate a configuration; exit code 1 and the place of the error when it is wrong
+    #[command(after_help = "Example: terrace check terrace.toml")]
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration [default: ./terrace.toml where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where requests go; stands over the configuration's origin.url
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub tiers: Tiers,
+    /// Run the component as `spin up` does, instead of one long-lived instance per worker; `fresh`: one per request
+    #[arg(long, value_name = "INSTANCES", num_args = 0..=1, require_equals = true, default_missing_value = "reused")]
+    pub like_spin: Option<LikeSpin>,
+    /// Threads that serve [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct Tiers {
+    /// Where L1 lives: `memory`
+    #[arg(long, value_name = "STORE", default_value = "memory", value_parser = l1)]
+    pub l1: L1,
+    /// How much memory L1 may take
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    pub l1_size: u64,
+    /// Where L2 lives: `sqlite:PATH` [default: a file in the user's data directory]
+    #[arg(long, value_name = "STORE", value_parser = l2)]
+    pub l2: Option<L2>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The address the cache listens on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The address the slow origin listens on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub origin_listen: SocketAddr,
+    /// How long the origin takes over each answer
+    #[arg(long, value_name = "DURATION", default_value = "800ms", value_parser = duration)]
+    pub delay: Duration,
+    /// Where L2 lives: `sqlite:PATH` [default: demo.db in the user's data directory]
+    #[arg(long, value_name = "STORE", value_parser = l2)]
+    pub l2: Option<L2>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// A store for L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum L1 {
+    Memory,
+}
+
+/// A store for L2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum L2 {
+    Sqlite(PathBuf),
+}
+
+/// How often instances are started when the component runs as under Spin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LikeSpin {
+    /// An instance serves 128 requests, 16 at once.
+    Reused,
+    /// Each request has an instance of its own.
+    Fresh,
+}
+
+fn l1(text: &str) -> Result<L1, String> {
+    match text.split_once(':') {
+        None if text == "memory" => Ok(L1::Memory),
+        Some(("redis" | "rediss", _)) => Err("redis as L1 is not supported yet; use memory".into()),
+        _ => Err("L1 is `memory`".into()),
+    }
+}
+
+fn l2(text: &str) -> Result<L2, String> {
+    match text.split_once(':') {
+        Some(("sqlite", "")) => Err("the path is missing: sqlite:PATH".into()),
+        Some(("sqlite", path)) => Ok(L2::Sqlite(path.into())),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("postgres as L2 is not supported yet; use sqlite:PATH".into())
+        }
+        _ => Err("L2 is `sqlite:PATH`".into()),
+    }
+}
+
+/// `64KiB`, `256MiB`, `1GiB`.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    UNITS
+        .iter()
+        .find_map(|(unit, bytes)| {
+            Some(
+                text.strip_suffix(unit)?
+                    .parse::<u64>()
+                    .ok()?
+                    .checked_mul(*bytes),
+            )
+        })
+        .flatten()
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "a size is a number and a unit: 64KiB, 256MiB, 1GiB".into())
+}
+
+/// `800ms`, `2s`, `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+    UNITS
+        .iter()
+        .find_map(|(unit, millis)| {
+            Some(
+                text.strip_suffix(unit)?
+                    .parse::<u64>()
+                    .ok()?
+                    .checked_mul(*millis),
+            )
+        })
+        .flatten()
+        .map(Duration::from_millis)
+        .ok_or_else(|| "a duration is a number and a unit: 250ms, 2s, 1m".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("64KiB", Some(65_536)),
+            ("256MiB", Some(268_435_456)),
+            ("1GiB", Some(1 << 30)),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+        for text in [
+            "",
+            "0MiB",
+            "256",
+            "MiB",
+            "-1MiB",
+            "1.5MiB",
+            "1 MiB",
+            "1MB",
+            "99999999999GiB",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, millis) in [("0ms", 0), ("800ms", 800), ("2s", 2_000), ("1m", 60_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "800",
+            "ms",
+            "-1s",
+            "1h",
+            "1.5s",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn stores() {
+        assert_eq!(l1("memory"), Ok(L1::Memory));
+        assert_eq!(l2("sqlite:a b/c.db"), Ok(L2::Sqlite("a b/c.db".into())));
+        for refused in [
+            l1("redis://127.0.0.1"),
+            l1("rediss://x").map(|_| L1::Memory),
+        ] {
+            assert!(refused.unwrap_err().contains("not supported yet"));
+        }
+        for refused in [l2("postgres://127.0.0.1/x"), l2("postgresql://x")] {
+            assert!(refused.unwrap_err().contains("not supported yet"));
+        }
+        for text in ["", "sqlite", "sqlite:", "memory", "/a/path"] {
+            assert!(l2(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn like_spin_takes_an_optional_word() {
+        let parse =
+            |args: &[&str]| match Cli::try_parse_from(["terrace", "serve"].iter().chain(args)) {
+                Ok(Cli {
+                    command: Command::Serve(serve),
+                    ..
+                }) => serve.like_spin,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(parse(&[]), None);
+        assert_eq!(parse(&["--like-spin"]), Some(LikeSpin::Reused));
+        assert_eq!(parse(&["--like-spin=fresh"]), Some(LikeSpin::Fresh));
+    }
+}
