@@ -1,1 +1,37 @@
-//! .
+//! terrace-core: every rule and decision of terrace, an HTTP cache for slow, rate-limited or costly APIs.
+//!
+//! ```text
+//! request
+//!   -> key        which object is meant: a key nobody can forge
+//!   -> tiers      L1, then L2: what we hold
+//!   -> rules/     RFC 9111: may we use it? (pure functions, time passed in)
+//!   -> upstream/  if not: one fetch to the one origin
+//!   -> rules/     may we keep it? for how long?
+//!   -> tiers      keep it: L2 and L1, after the response has gone out
+//!   -> report/    say what happened: Cache-Status, X-Cache-Tier, Age, problem documents
+//! response
+//! ```
+//!
+//! The core has no I/O, no clock and no platform: a [`host::Host`] lends it those. [`Proxy`] is the front door.
+//!
+//! Floors, from the top: `proxy`; `upstream`, `tiers`, `report`; `rules`; `key`, `entry`, `decision`, `config`, `host`, `message`,
+//! `fields`, `time`. A room imports only from below, but for two names: an entry holds the times that [`rules::freshness`]
+//! defines, and a key normalises field values as [`rules::vary`] does.
+#![deny(missing_docs)]
+
+pub mod capture;
+pub mod config;
+pub mod decision;
+pub mod entry;
+pub mod fields;
+pub mod host;
+pub mod key;
+pub mod message;
+pub mod proxy;
+pub mod report;
+pub mod rules;
+pub mod tiers;
+pub mod time;
+pub mod upstream;
+
+pub use proxy::Proxy;

@@ -94,23 +94,11 @@ fn rfc850(week_day: &str, rest: &str, now: Option<Timestamp>) -> Option<Timestam
         );
     };
     let (this_year, ..) = civil(now.0.div_euclid(86_400_000));
-    let mut year = this_year - this_year.rem_euclid(100) + two;
-    if year <= this_year - 50 {
-        year += 100;
-    }
-    let ahead = |year: i64| -> Option<bool> {
-        let fifty_years_back = moment(
-            year - 50,
-            month,
-            if month == 2 { day.min(28) } else { day },
-            time,
-        )?;
-        Some(fifty_years_back > now)
-    };
-    if ahead(year)? {
-        year -= 100;
-    }
-    moment(year, month, day, time)
+    // The nearest such year from 49 years back on; if that is more than 50 years ahead, the one a century earlier.
+    let first = this_year - 49;
+    let year = first + (two - first).rem_euclid(100);
+    let fifty_years_back = moment(year - 50, month, if month == 2 { day.min(28) } else { day }, time)?;
+    moment(if fifty_years_back > now { year - 100 } else { year }, month, day, time)
 }
 
 /// `Sun Nov  6 08:49:37 1994`

@@ -251,14 +251,8 @@ fn initial_age_ms(x: &Exchange<'_>) -> u64 {
 
 /// The first member of the Age field across its lines; a value that is not a number is ignored (RFC 9111 5.1).
 fn age_value(x: &Exchange<'_>) -> u64 {
-    let first = x
-        .response
-        .get("age")
-        .and_then(|line| line.split(|b| *b == b',').next());
-    first
-        .map(<[u8]>::trim_ascii)
-        .and_then(directives::delta)
-        .unwrap_or(0)
+    let first = x.response.get_all("age").flat_map(directives::members).next();
+    first.and_then(directives::delta).unwrap_or(0)
 }
 
 /// The Date field, where it is valid (RFC 9110 6.6.1).

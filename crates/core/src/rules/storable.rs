@@ -4,7 +4,7 @@ use super::directives::{self, ResponseControl};
 use super::freshness::{self, Freshness};
 use super::invalidate::same_origin;
 use super::{Exchange, connection, dates, vary};
-use crate::config::{CacheMode, Policy, RequestDirectives, SetCookie};
+use crate::config::{CacheMode, Policy, Profile, RequestDirectives, SetCookie};
 use crate::decision::NotStored;
 use crate::entry::Selecting;
 use crate::fields::Fields;
@@ -31,7 +31,7 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     if *x.method != Method::GET && !post {
         return Err(NotStored::Method);
     }
-    storable_status(x.status)?;
+    storable_status(x.status, policy)?;
     let (control, source) = directives::response_control(x.response);
     permitted(x, policy, &control)?;
     let names = vary::names(x.response).map_err(|vary::Star| NotStored::VaryStar)?;
@@ -49,11 +49,18 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
 }
 
 /// Final and valid statuses (RFC 9110 15) whose response answers the URL alone. 304 updates, 206 is a part; 412, 416 and 417
-/// answer request fields that are not in the key.
-fn storable_status(status: u16) -> Result<(), NotStored> {
+/// answer request fields that are not in the key; 428, 429, 431 and 511 must not be stored (RFC 6585 3-6). The safe profile
+/// also keeps out what one client's malformed or misdirected request provokes, unless `negative_ttl` names it: else one such
+/// request would shut out all others.
+fn storable_status(status: u16, policy: &Policy) -> Result<(), NotStored> {
     match status {
         206 => Err(NotStored::Partial),
-        304 | 412 | 416 | 417 => Err(NotStored::Status),
+        304 | 412 | 416 | 417 | 428 | 429 | 431 | 511 => Err(NotStored::Status),
+        400 | 408 | 413 | 421 | 425
+            if policy.profile == Profile::Safe && !policy.negative_ttl.iter().any(|(s, _)| *s == status) =>
+        {
+            Err(NotStored::Status)
+        }
         200..=599 => Ok(()),
         _ => Err(NotStored::Status),
     }

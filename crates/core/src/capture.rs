@@ -1,0 +1,116 @@
+//! The copy of a body that streams to the client: bounded by a cap of its own and by a budget that all copies share.
+
+use bytes::{Bytes, BytesMut};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Bytes that all copies under way in one instance may hold together. Past it a response streams through unstored.
+pub const BUDGET: usize = 96 << 20;
+
+/// What all copies of one instance draw from.
+#[derive(Clone, Debug)]
+pub struct Budget(Rc<Cell<usize>>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(Rc::new(Cell::new(BUDGET)))
+    }
+}
+
+/// A copy under way. A host's `tee` pushes every chunk and finishes it at the body's end; dropping it forgets the copy.
+#[derive(Debug)]
+pub struct Capture {
+    kept: BytesMut,
+    cap: usize,
+    budget: Budget,
+    taken: usize,
+    lost: bool,
+}
+
+impl Capture {
+    /// A copy of at most `cap` bytes; `expected` is the length where it is known.
+    pub fn new(cap: usize, expected: Option<u64>, budget: Budget) -> Self {
+        let lost = expected.is_some_and(|n| n > cap as u64);
+        let room = expected.and_then(|n| usize::try_from(n).ok()).filter(|_| !lost).unwrap_or(0).min(1 << 20);
+        Capture { kept: BytesMut::with_capacity(room), cap, budget, taken: 0, lost }
+    }
+
+    /// Whether the copy is still worth pushing to.
+    pub fn is_live(&self) -> bool {
+        !self.lost
+    }
+
+    /// Adds a chunk. Past the cap or the budget the copy is given up and its memory freed.
+    pub fn push(&mut self, chunk: &[u8]) {
+        if self.lost {
+            return;
+        }
+        let left = self.budget.0.get();
+        if self.kept.len() + chunk.len() > self.cap || chunk.len() > left {
+            self.give_up();
+            return;
+        }
+        self.budget.0.set(left - chunk.len());
+        self.taken += chunk.len();
+        self.kept.extend_from_slice(chunk);
+    }
+
+    /// The body was cut or aborted, or is not wanted any more.
+    pub fn give_up(&mut self) {
+        self.lost = true;
+        self.kept = BytesMut::new();
+        self.release();
+    }
+
+    /// The body came to its proper end: the copy, unless it was given up.
+    pub fn finish(mut self) -> Option<Bytes> {
+        (!self.lost).then(|| std::mem::take(&mut self.kept).freeze())
+    }
+
+    fn release(&mut self) {
+        self.budget.0.set(self.budget.0.get() + self.taken);
+        self.taken = 0;
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_copy_ends_at_its_cap_and_gives_its_memory_back() {
+        let budget = Budget::default();
+        let mut copy = Capture::new(4, None, budget.clone());
+        copy.push(b"abcd");
+        assert_eq!(budget.0.get(), BUDGET - 4);
+        copy.push(b"e");
+        assert!(!copy.is_live());
+        assert_eq!(budget.0.get(), BUDGET);
+        assert_eq!(copy.finish(), None);
+    }
+
+    #[test]
+    fn copies_share_one_budget() {
+        let budget = Budget(Rc::new(Cell::new(6)));
+        let mut a = Capture::new(100, None, budget.clone());
+        let mut b = Capture::new(100, None, budget.clone());
+        a.push(b"1234");
+        b.push(b"567");
+        assert!(a.is_live() && !b.is_live());
+        assert_eq!(a.finish().unwrap(), Bytes::from_static(b"1234"));
+        assert_eq!(budget.0.get(), 6);
+    }
+
+    #[test]
+    fn a_body_known_to_be_too_large_is_never_copied() {
+        assert!(!Capture::new(10, Some(11), Budget::default()).is_live());
+        assert!(Capture::new(10, Some(10), Budget::default()).is_live());
+    }
+}

@@ -1,0 +1,86 @@
+//! The bounds of what a file may ask for, each with its reason.
+
+use std::time::Duration;
+
+/// The longest file that is read, in bytes.
+pub const MAX_FILE: usize = 1024 * 1024;
+
+/// The most routes. Every request walks them until one matches.
+pub const MAX_ROUTES: usize = 1000;
+
+/// The longest lifetime, stale window or stay in a tier: 10 years. Beyond it, a slip of the unit is likelier than a wish,
+/// and the sum of any two stays far inside every integer.
+pub const MAX_TTL: Duration = Duration::from_secs(3650 * 24 * 3600);
+
+/// The longest deadline: 10 minutes. No client waits longer.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The largest content in L1: 24 MiB. A value of Workers KV is at most 25 MiB, and the head of the entry lies in it too.
+pub const MAX_L1_SIZE: u64 = 24 * 1024 * 1024;
+
+/// The largest content in L2: 64 MiB. It is captured in the memory of the instance (128 MB on Workers) before it is stored.
+pub const MAX_L2_SIZE: u64 = 64 * 1024 * 1024;
+
+/// The shortest `max_ttl` of an L1 that admits on the second hit: it takes only what outlives 60 s, the shortest time that
+/// Workers KV can be told to keep a value.
+pub const MIN_SECOND_HIT_TTL: Duration = Duration::from_secs(60);
+
+/// From where to where a value may go, and why no further.
+pub(super) struct Bounds<T> {
+    /// The smallest value.
+    pub least: T,
+    /// Why nothing smaller.
+    pub least_why: &'static str,
+    /// The largest value.
+    pub most: T,
+    /// Why nothing larger.
+    pub most_why: &'static str,
+}
+
+/// A freshness lifetime or a stale window; zero is "none".
+pub(super) const LIFETIME: Bounds<Duration> = Bounds {
+    least: Duration::ZERO,
+    least_why: "",
+    most: MAX_TTL,
+    most_why: "that is 10 years",
+};
+
+/// A stay in a tier.
+pub(super) const STAY: Bounds<Duration> = Bounds {
+    least: Duration::from_secs(1),
+    least_why: "nothing could ever be found in the tier",
+    most: MAX_TTL,
+    most_why: "that is 10 years",
+};
+
+/// A deadline.
+pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
+    least: Duration::from_millis(1),
+    least_why: "nothing could ever answer in time",
+    most: MAX_TIMEOUT,
+    most_why: "no client waits longer",
+};
+
+/// A period of the parts that are checked but not built.
+pub(super) const PERIOD: Bounds<Duration> = Bounds {
+    least: Duration::from_millis(1),
+    least_why: "it is a period",
+    most: MAX_TTL,
+    most_why: "that is 10 years",
+};
+
+/// The content of an L1 entry.
+pub(super) const L1_SIZE: Bounds<u64> = Bounds {
+    least: 1,
+    least_why: "the tier could keep nothing",
+    most: MAX_L1_SIZE,
+    most_why: "a value of Workers KV holds 25 MiB, the response's head included",
+};
+
+/// The content of an L2 entry.
+pub(super) const L2_SIZE: Bounds<u64> = Bounds {
+    least: 1,
+    least_why: "the tier could keep nothing",
+    most: MAX_L2_SIZE,
+    most_why: "it is held in memory until it is stored",
+};

@@ -1,0 +1,238 @@
+//! `terrace.toml`: what it may say, as types with every default in place, and the policy that a request meets.
+//!
+//! [`Config::parse`] reads and validates the text; an error names file, line, column and the key's path. What may not enter:
+//! any decision about a request, except which route it takes.
+
+pub mod defaults;
+mod error;
+mod later;
+pub mod limits;
+mod reader;
+mod routes;
+mod schema;
+mod settings;
+mod suggest;
+mod syntax;
+mod value;
+
+pub use error::{Error, Errors, MAX_ERRORS};
+
+use std::time::Duration;
+
+/// The whole configuration, validated, every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where requests go.
+    pub origin: Origin,
+    /// The L1 tier.
+    pub l1: L1,
+    /// The L2 tier.
+    pub l2: L2,
+    /// The routes in their order; the first whose pattern matches the path wins.
+    pub routes: Vec<Route>,
+    /// What holds where no route matches.
+    pub default_policy: Policy,
+}
+
+/// `[origin]`: the only place requests ever go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// Scheme, host, port and an optional base path; no query, fragment or credentials. `None`: the host must supply it
+    /// (`--origin`, the Spin variable `origin_url`).
+    pub url: Option<url::Url>,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// How long a response may take to begin, and how long its content may pause.
+    pub timeout: Duration,
+    /// Fields that are set on every request to the origin.
+    pub headers: Vec<(String, HeaderSource)>,
+}
+
+/// Where the value of a configured field comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderSource {
+    /// It stands in the file.
+    Literal(String),
+    /// The host keeps it under this name. It never enters logs, keys or entries.
+    Secret(String),
+}
+
+/// `[tiers.l1]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct L1 {
+    /// The largest content kept here, in bytes.
+    pub max_size: u64,
+    /// The longest an entry stays.
+    pub max_ttl: Duration,
+    /// When an entry comes in.
+    pub admit: Admit,
+    /// The deadline of one call.
+    pub timeout: Duration,
+}
+
+/// When an object enters L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// `"always"` where writes are free, `"second-hit"` where they are billed: the host says which.
+    Auto,
+    /// When it is stored.
+    Always,
+    /// When it was asked for again and will outlive 60 s.
+    SecondHit,
+}
+
+/// `[tiers.l2]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct L2 {
+    /// The largest content kept here, in bytes. Larger content streams through uncached.
+    pub max_size: u64,
+    /// The longest an entry stays.
+    pub max_ttl: Duration,
+    /// The deadline of one call.
+    pub timeout: Duration,
+}
+
+/// `[[route]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// The pattern as written: a path in which `*` stands for any run of characters.
+    pub pattern: String,
+    /// What holds on it: the route's own settings over `[cache]`.
+    pub policy: Policy,
+}
+
+/// The settings that hold for one request: those of its route over those of `[cache]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// `ttl`: overrides the freshness that the origin gives. Never opens what no-store, private and their kin close.
+    pub ttl: Option<Duration>,
+    /// `default_ttl`: where the origin says nothing and heuristics do not apply.
+    pub default_ttl: Duration,
+    /// `negative_ttl`: statuses (400-599) stored without explicit freshness, and for how long.
+    pub negative_ttl: Vec<(u16, Duration)>,
+    /// `stale_while_revalidate`, where the response does not say (RFC 5861 3).
+    pub stale_while_revalidate: Duration,
+    /// `stale_if_error`, where the response does not say (RFC 5861 4).
+    pub stale_if_error: Duration,
+    /// `profile`.
+    pub profile: Profile,
+    /// `set_cookie`: what becomes of a response that sets a cookie.
+    pub set_cookie: SetCookie,
+    /// `request_directives`: whether a client's Cache-Control is listened to (RFC 9111 5.2.1).
+    pub request_directives: RequestDirectives,
+    /// `cache`: whether the cache is used at all.
+    pub cache: CacheMode,
+    /// `vary`: request fields that are part of the key, lower-case.
+    pub vary: Vec<String>,
+    /// `query`: which parameters are part of the key.
+    pub query: Query,
+}
+
+/// `profile`: which set of defaults applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// A shared API cache's prudent defaults.
+    Safe,
+    /// All that RFC 9111 allows.
+    Rfc9111,
+}
+
+/// What becomes of a response with Set-Cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetCookie {
+    /// It is not stored.
+    Never,
+    /// It is stored without the field.
+    Strip,
+    /// It is stored as it is.
+    Store,
+}
+
+/// Whether request directives are listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestDirectives {
+    /// No: strangers may send them.
+    Ignore,
+    /// Yes, as RFC 9111 5.2.1 has them.
+    Honour,
+}
+
+/// `cache` of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Look up and store.
+    On,
+    /// Neither.
+    Off,
+    /// Look up, never fetch (offline mode): a miss is a 504.
+    Only,
+}
+
+/// Which query parameters are part of the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Names that are left out; `*` stands for any run of characters.
+    pub ignore: Vec<String>,
+    /// Whether `a=1&b=2` and `b=2&a=1` are one object. The order of equal names is kept.
+    pub sort: bool,
+}
+
+impl Config {
+    /// Reads and validates a file; `file` is its name, for the errors. All errors are found in one go. What the file leaves
+    /// open is filled in from [`defaults`]; an origin may be missing, see [`Self::set_origin`].
+    pub fn parse(text: &str, file: &str) -> Result<Config, Errors> {
+        schema::read(text, file)
+    }
+
+    /// Sets the origin from outside the file (`--origin`, the Spin variable `origin_url`), under the same rules as
+    /// `origin.url`. The error is one line, without any credentials.
+    pub fn set_origin(&mut self, url: &str) -> Result<(), String> {
+        let url = value::origin_url(url).map_err(|wrong| match wrong.hint {
+            Some(hint) => format!("{} (did you mean {hint}?)", wrong.message),
+            None => wrong.message,
+        })?;
+        self.origin.url = Some(url);
+        Ok(())
+    }
+
+    /// The names of the secrets that the host must have.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.origin
+            .headers
+            .iter()
+            .filter_map(|(_, source)| match source {
+                HeaderSource::Secret(name) => Some(name.as_str()),
+                HeaderSource::Literal(_) => None,
+            })
+    }
+
+    /// The policy for a path as sent (still percent-encoded), in the normal form of [`crate::key::normal_percent`]: without
+    /// it, `/%61` would slip past a route for `/a`.
+    pub fn policy(&self, path: &str) -> &Policy {
+        self.routes
+            .iter()
+            .find(|route| glob(&route.pattern, path))
+            .map_or(&self.default_policy, |route| &route.policy)
+    }
+}
+
+/// Whether `text` as a whole matches `pattern`, in which `*` stands for any run of characters. Linear in time but for the
+/// number of stars; both are bounded by the host's limit on a URL.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

@@ -1,0 +1,184 @@
+//! The vocabulary of decisions: what was decided, and why. Rules and upstream speak it; `report/` prints it.
+//!
+//! Each variant says one thing once; its RFC section stands beside it. `as_str` is what Cache-Status, logs and metrics print.
+
+/// A tier of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// The key-value store.
+    L1,
+    /// The SQL store.
+    L2,
+}
+
+impl Tier {
+    /// `L1` or `L2`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Tier::L1 => "L1",
+            Tier::L2 => "L2",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+        impl $name {
+            /// Every variant.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+            /// The reason as it is printed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a response was not stored (RFC 9111 3).
+    NotStored {
+        /// Its method is neither GET nor stored otherwise (RFC 9111 3).
+        Method = "method",
+        /// Its status is not final, or not one that may be stored (RFC 9111 3).
+        Status = "status",
+        /// no-store in the response (RFC 9111 5.2.2.5).
+        NoStore = "no-store",
+        /// no-store in the request, where it is honoured (RFC 9111 5.2.1.5).
+        RequestNoStore = "request-no-store",
+        /// private in the response (RFC 9111 5.2.2.7).
+        Private = "private",
+        /// The request had Authorization and the response does not allow it (RFC 9111 3.5).
+        Authorization = "authorization",
+        /// The response sets a cookie and the route does not store such responses.
+        SetCookie = "set-cookie",
+        /// `Vary: *` (RFC 9111 4.1).
+        VaryStar = "vary-star",
+        /// It would never be fresh and has no validator: nothing to reuse.
+        NoFreshness = "no-freshness",
+        /// The content is larger than any tier takes.
+        TooLarge = "too-large",
+        /// The content was cut, or its length is not what Content-Length said (RFC 9111 3.3).
+        Incomplete = "incomplete",
+        /// 206: partial content is passed on and not stored.
+        Partial = "partial",
+        /// must-understand, and the status is not understood (RFC 9111 5.2.2.3).
+        NotUnderstood = "must-understand",
+        /// The route does not cache.
+        RouteOff = "route-off",
+    }
+}
+
+reasons! {
+    /// Why a stored response may not be used without asking the origin (RFC 9111 4).
+    MustValidate {
+        /// Its freshness lifetime is over (RFC 9111 4.2).
+        Stale = "stale",
+        /// no-cache in the response (RFC 9111 5.2.2.4).
+        NoCache = "no-cache",
+        /// no-cache in the request, where it is honoured (RFC 9111 5.2.1.4).
+        RequestNoCache = "request-no-cache",
+        /// Older than the request's max-age (RFC 9111 5.2.1.1).
+        RequestMaxAge = "request-max-age",
+        /// Not fresh for as long as the request's min-fresh asks (RFC 9111 5.2.1.3).
+        RequestMinFresh = "request-min-fresh",
+    }
+}
+
+reasons! {
+    /// Why a request went to the origin: the values of `fwd` (RFC 9211 2.2).
+    Forward {
+        /// The cache was not used for it.
+        Bypass = "bypass",
+        /// Its method is not one that is answered from a cache.
+        Method = "method",
+        /// Nothing is stored for the URL.
+        UriMiss = "uri-miss",
+        /// Something is stored for the URL, but no variant that the request selects.
+        VaryMiss = "vary-miss",
+        /// A fresh response is stored, but the request's directives ask for more.
+        Request = "request",
+        /// What is stored is stale, or must be validated.
+        Stale = "stale",
+        /// What is stored is not the part that was asked for.
+        Partial = "partial",
+    }
+}
+
+reasons! {
+    /// Why stale content was served (RFC 9111 4.2.4, RFC 5861).
+    ServedStale {
+        /// Within stale-while-revalidate; a refresh runs in the background.
+        WhileRevalidate = "stale-while-revalidate",
+        /// The origin failed, within stale-if-error.
+        IfError = "stale-if-error",
+        /// The request's max-stale allows it (RFC 9111 5.2.1.2).
+        RequestMaxStale = "request-max-stale",
+        /// The route never fetches.
+        Offline = "offline",
+    }
+}
+
+reasons! {
+    /// Errors that we make ourselves: the error types of RFC 9209 2.3 and our status codes.
+    Failure {
+        /// The origin's name could not be resolved: 502.
+        DnsError = "dns_error",
+        /// No connection in time: 504.
+        ConnectionTimeout = "connection_timeout",
+        /// Nobody listens: 502.
+        ConnectionRefused = "connection_refused",
+        /// The connection closed early: 502.
+        ConnectionTerminated = "connection_terminated",
+        /// No response in time: 504.
+        HttpResponseTimeout = "http_response_timeout",
+        /// TLS failed: 502.
+        TlsError = "tls_protocol_error",
+        /// Not HTTP: 502.
+        HttpProtocolError = "http_protocol_error",
+        /// The platform does not let us go there: 502.
+        DestinationIpProhibited = "destination_ip_prohibited",
+        /// The configuration or a secret is missing: 500.
+        ProxyConfigurationError = "proxy_configuration_error",
+        /// only-if-cached, or an offline route, and nothing usable is stored: 504 (RFC 9111 5.2.1.7).
+        OnlyIfCached = "only-if-cached",
+        /// The request is malformed: 400.
+        BadRequest = "http_request_error",
+    }
+}
+
+/// The outcome of one request: all that the report fields are printed from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Answered from a tier, fresh or stale, without waiting for the origin.
+    Hit {
+        /// Where it was.
+        tier: Tier,
+        /// Remaining freshness in whole seconds; negative where stale (RFC 9211 2.4).
+        ttl: i64,
+        /// Set where it was stale.
+        stale: Option<ServedStale>,
+    },
+    /// The origin was asked.
+    Forwarded {
+        /// Why.
+        why: Forward,
+        /// Detail of `why`, where there is one.
+        detail: Option<&'static str>,
+        /// What the origin answered; `None` where it gave no response.
+        status: Option<u16>,
+        /// Whether the response was (is being) stored, or why not. `None` where storing was not in question.
+        stored: Option<Result<(), NotStored>>,
+        /// Set where the client got a stored response that the origin confirmed (a 304) or a stale one because the origin failed.
+        from: Option<(Tier, Option<ServedStale>)>,
+    },
+    /// We answered with an error of our own.
+    Failed {
+        /// Which.
+        failure: Failure,
+        /// Why the origin was asked, where it was.
+        why: Option<Forward>,
+    },
+}

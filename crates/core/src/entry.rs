@@ -1,0 +1,70 @@
+//! A stored response (RFC 9111 3): what was received, the times it was received at, and what the rules made of them.
+
+use crate::fields::Fields;
+use crate::key::Key;
+use crate::rules::freshness::Freshness;
+use bytes::Bytes;
+
+pub mod codec;
+
+/// How many variants of one URL are remembered; past it the oldest is forgotten (RFC 9111 4.1).
+pub const MAX_VARIANTS: usize = 32;
+
+/// A stored response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// All but the content.
+    pub head: Head,
+    /// The content.
+    pub body: Bytes,
+}
+
+/// A stored response without its content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The status code as received.
+    pub status: u16,
+    /// The fields as received, without those that a cache must not keep (RFC 9111 3.1).
+    pub fields: Fields,
+    /// Absolute times and how long it may be used.
+    pub freshness: Freshness,
+    /// What selects it (RFC 9111 4.1); empty where the response has no Vary.
+    pub selecting: Selecting,
+    /// The other variants of the same URL, newest last. Only the entry under the primary key has them.
+    pub variants: Vec<Variant>,
+    /// The length of the content, in bytes.
+    pub body_len: u64,
+    /// XXH3-64 of the content.
+    pub body_sum: u64,
+}
+
+/// The request fields that a response's Vary names, with the normalised values of the request that it answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selecting(pub Vec<(String, Option<Vec<u8>>)>);
+
+/// Another variant of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// Where it is stored.
+    pub key: Key,
+    /// What selects it.
+    pub selecting: Selecting,
+    /// Its Content-Language, where it has one: Accept-Language may choose by it (RFC 9110 12.5.4).
+    pub language: Option<String>,
+}
+
+impl Entry {
+    /// Puts head and content together; length and checksum are taken from the content.
+    pub fn new(status: u16, fields: Fields, freshness: Freshness, selecting: Selecting, body: Bytes) -> Self {
+        let head = Head {
+            status,
+            fields,
+            freshness,
+            selecting,
+            variants: Vec::new(),
+            body_len: body.len() as u64,
+            body_sum: codec::checksum(&body),
+        };
+        Entry { head, body }
+    }
+}

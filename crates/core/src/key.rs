@@ -1,0 +1,168 @@
+//! Which object is meant: a key nobody can forge (DESIGN.md, decision 3; RFC 9111 2).
+//!
+//! A key is BLAKE3 over length-prefixed parts, so no content of one part can pass for another. The path is taken as sent:
+//! percent-encoding is normalised (RFC 3986 6.2.2), never decoded and joined.
+
+use crate::config::{Policy, Query, glob};
+use crate::fields::Fields;
+use std::fmt;
+
+/// The key of an object or of a variant: 256 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub [u8; 32]);
+
+impl Key {
+    /// The key as stores take it: 64 lower-case hexadecimal digits.
+    pub fn text(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().map_or('0', char::from);
+        self.0.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.text())
+    }
+}
+
+/// What of a request names the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host and port, as the client sent them.
+    pub authority: &'a str,
+    /// Path and query, as the client sent them.
+    pub target: &'a str,
+    /// Its fields, for the key parts that a route adds.
+    pub fields: &'a Fields,
+}
+
+/// The primary key (RFC 9111 2). GET and HEAD share it.
+pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
+    let mut hash = Parted::new("terrace primary key v1");
+    hash.part(parts.scheme.as_bytes());
+    hash.part(normal_authority(parts.scheme, parts.authority).as_bytes());
+    hash.part(b"GET");
+    let (path, query) = match parts.target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (parts.target, None),
+    };
+    hash.part(normal_percent(path).as_bytes());
+    match query {
+        None => hash.part(b""),
+        Some(query) => {
+            hash.part(b"?");
+            hash.part(filtered_query(query, &policy.query).as_bytes());
+        }
+    }
+    for name in &policy.vary {
+        hash.part(name.as_bytes());
+        match parts.fields.combined(name) {
+            None => hash.part(b"-"),
+            Some(value) => {
+                hash.part(b"+");
+                hash.part(&crate::rules::vary::normalise(name, &value));
+            }
+        }
+    }
+    hash.finish()
+}
+
+/// The key of a further variant of the object under `primary` (RFC 9111 4.1): its selecting fields and their normalised values.
+pub fn variant<'a>(primary: &Key, selecting: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Key {
+    let mut hash = Parted::new("terrace variant key v1");
+    hash.part(&primary.0);
+    for (name, value) in selecting {
+        hash.part(name.as_bytes());
+        match value {
+            None => hash.part(b"-"),
+            Some(value) => {
+                hash.part(b"+");
+                hash.part(value);
+            }
+        }
+    }
+    hash.finish()
+}
+
+/// BLAKE3 over parts, each behind its length.
+struct Parted(blake3::Hasher);
+
+impl Parted {
+    fn new(purpose: &str) -> Self {
+        let mut hash = Parted(blake3::Hasher::new());
+        hash.part(purpose.as_bytes());
+        hash
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> Key {
+        Key(*self.0.finalize().as_bytes())
+    }
+}
+
+/// Lower-case, without the scheme's own port (RFC 9110 4.2.3).
+fn normal_authority(scheme: &str, authority: &str) -> String {
+    let lower = authority.to_ascii_lowercase();
+    let own = if scheme == "https" { ":443" } else { ":80" };
+    match lower.strip_suffix(own) {
+        Some(host) => host.to_string(),
+        None => lower.strip_suffix(':').map(str::to_string).unwrap_or(lower),
+    }
+}
+
+/// Percent-encoding in one form: `%7e` and `%7E` of an unreserved character become the character, all others upper-case
+/// hexadecimal digits (RFC 3986 6.2.2.1, 6.2.2.2). Reserved characters stay as they were sent: `%2F` is not `/`.
+pub fn normal_percent(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let digits = after.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
+            Some(byte) => {
+                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                    out.push(char::from(byte));
+                } else {
+                    out.push('%');
+                    out.push_str(&digits.unwrap_or_default().to_ascii_uppercase());
+                }
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out.into()
+}
+
+/// The query as it enters the key: ignored parameters left out, sorted by name where the route says so.
+fn filtered_query(query: &str, rule: &Query) -> String {
+    let query = normal_percent(query);
+    if rule.ignore.is_empty() && !rule.sort {
+        return query.into_owned();
+    }
+    let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_string();
+    let mut pairs: Vec<&str> =
+        query.split('&').filter(|pair| !rule.ignore.iter().any(|p| glob(p, &name(pair)))).collect();
+    if rule.sort {
+        pairs.sort_by_key(|pair| name(pair));
+    }
+    pairs.join("&")
+}
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -1,0 +1,441 @@
+//! One request's way through the cache, a state per function; reads like the picture in the crate's documentation.
+//!
+//! ```text
+//! handle -> lookup -> hit                                 fresh, or stale and allowed
+//!                  -> forward -> confirmed                the origin said 304
+//!                             -> received -> (store)      a new response streams to the client
+//!                             -> stale_on_error           the origin failed, stale content is allowed
+//!        -> pass                                          not for the cache: unsafe methods, routes that are off
+//! ```
+
+mod check;
+mod serve;
+mod transfer;
+
+use crate::capture::Budget;
+use crate::config::{CacheMode, Config, Policy, RequestDirectives};
+use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale};
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::key::{self, Key};
+use crate::message::{Body, Request, Response};
+use crate::report::{self, problem};
+use crate::rules::directives::RequestControl;
+use crate::rules::reuse::{self, Reuse};
+use crate::rules::{Exchange, invalidate, update, validate};
+use crate::tiers::{Counters, Found, Lookup, Tiers};
+use crate::time::Timestamp;
+use crate::upstream::backoff::Backoff;
+use crate::upstream::{self, Ask};
+use http::{Method, StatusCode};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// Where everything under our own name lives; nothing below it is ever forwarded.
+const ADMIN: &str = "/_terrace";
+
+/// How many background refreshes may run in one instance; past it stale content is served without one.
+const MAX_REFRESHES: usize = 256;
+
+/// The cache: its configuration and the memory of one instance. Plain data, so that a host may keep it in a static.
+#[derive(Debug)]
+pub struct Proxy {
+    config: Config,
+    counters: Counters,
+    backoff: Backoff,
+    budget: Budget,
+    refreshing: RefCell<HashSet<Key>>,
+}
+
+/// A request that the cache may answer, without its content (it has none).
+#[derive(Debug)]
+struct Lookable {
+    method: Method,
+    url: String,
+    target: String,
+    fields: Fields,
+    client: Option<IpAddr>,
+    control: RequestControl,
+    key: Key,
+}
+
+impl Proxy {
+    /// A cache with this configuration.
+    pub fn new(config: Config) -> Self {
+        Proxy {
+            config,
+            counters: Counters::default(),
+            backoff: Backoff::default(),
+            budget: Budget::default(),
+            refreshing: RefCell::default(),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What went wrong in the tiers so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Answers one request. Never fails: what goes wrong is a response too.
+    pub async fn handle<H: Host>(self: Rc<Self>, host: H, request: Request<H::Stream>) -> Response<H::Stream> {
+        if let Err(refusal) = check::acceptable(&request) {
+            return self.refuse(&host, refusal);
+        }
+        if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
+            return self.refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
+        }
+        let policy = self.config.policy(request.path());
+        let readable = matches!(request.method, Method::GET | Method::HEAD);
+        if !readable {
+            return self.pass(&host, request, Forward::Method, None).await;
+        }
+        if policy.cache == CacheMode::Off {
+            return self.pass(&host, request, Forward::Bypass, Some("route-off")).await;
+        }
+        if !matches!(request.body, Body::Empty) {
+            return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
+        }
+        if ["if-match", "if-unmodified-since"].iter().any(|name| request.fields.contains(name)) {
+            return self.pass(&host, request, Forward::Bypass, Some("precondition")).await;
+        }
+        let control = RequestControl::of(&request.fields, policy.request_directives == RequestDirectives::Honour);
+        if control.no_store {
+            return self.pass(&host, request, Forward::Bypass, Some("request-no-store")).await;
+        }
+        let key = key::primary(
+            key::Parts {
+                scheme: request.scheme,
+                authority: &request.authority,
+                target: &request.target,
+                fields: &request.fields,
+            },
+            policy,
+        );
+        let url = url_of(&request);
+        let Request { method, target, fields, client, .. } = request;
+        let request = Lookable { method, url, target, fields, client, control, key };
+        self.lookup(&host, request).await
+    }
+
+    fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
+        Tiers { host, config: &self.config, counters: &self.counters }
+    }
+
+    fn policy_of(&self, target: &str) -> &Policy {
+        self.config.policy(target.split_once('?').map_or(target, |(path, _)| path))
+    }
+
+    /// What do we hold, and may we use it?
+    async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
+        let now = host.now();
+        match self.tiers(host).lookup(&request.key, &request.fields, now).await {
+            Lookup::Found(found) => {
+                let freshness = &found.entry.head.freshness;
+                match reuse::reuse(freshness, &request.control, now) {
+                    Reuse::Fresh => self.hit(host, request, *found, None, now),
+                    Reuse::Stale(why) => self.hit(host, request, *found, Some(why), now),
+                    Reuse::Validate(why) => self.validate(host, request, *found, why, now).await,
+                }
+            }
+            Lookup::OtherVariants => self.forward(host, request, None, Forward::VaryMiss).await,
+            Lookup::Nothing => self.forward(host, request, None, Forward::UriMiss).await,
+        }
+    }
+
+    /// Answered from a tier.
+    fn hit<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        found: Found,
+        stale: Option<ServedStale>,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
+        let response = serve::stored(host, &request, &found.entry, now, &outcome);
+        if stale == Some(ServedStale::WhileRevalidate) {
+            self.refresh_in_background(host, request, found, now);
+        } else if found.tier == crate::decision::Tier::L2 {
+            let (proxy, own) = (self, host.clone());
+            host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
+        }
+        response
+    }
+
+    /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
+    async fn validate<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        found: Found,
+        why: MustValidate,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        let on_error = reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, now);
+        if on_error && self.backoff.holds(&request.key, now) {
+            return self.hit(host, request, found, Some(ServedStale::IfError), now);
+        }
+        if self.policy_of(&request.target).cache == CacheMode::Only && on_error {
+            return self.hit(host, request, found, Some(ServedStale::Offline), now);
+        }
+        let forward = match why {
+            MustValidate::Stale | MustValidate::NoCache => Forward::Stale,
+            MustValidate::RequestNoCache | MustValidate::RequestMaxAge | MustValidate::RequestMinFresh => Forward::Request,
+        };
+        self.forward(host, request, Some(found), forward).await
+    }
+
+    /// Ask the origin: with the stored validators where something is held, else for the whole response.
+    async fn forward<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        found: Option<Found>,
+        why: Forward,
+    ) -> Response<H::Stream> {
+        if request.control.only_if_cached || self.policy_of(&request.target).cache == CacheMode::Only {
+            return self.fail(host, Failure::OnlyIfCached, None);
+        }
+        let request_time = host.now();
+        match self.ask(host, &request, found.as_ref().map(|f| &f.entry.head)).await {
+            Err(failure) => {
+                let now = host.now();
+                match found.filter(|f| reuse::may_serve_on_error(&f.entry.head.freshness, &request.control, now)) {
+                    Some(found) => self.stale_on_error(host, request, found, why, None, None, now),
+                    None => self.fail(host, failure, Some(why)),
+                }
+            }
+            Ok(response) => self.answered(host, request, found, why, request_time, response).await,
+        }
+    }
+
+    /// The origin answered.
+    async fn answered<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        found: Option<Found>,
+        why: Forward,
+        request_time: Timestamp,
+        response: Response<H::Stream>,
+    ) -> Response<H::Stream> {
+        let now = host.now();
+        let status = response.status.as_u16();
+        let Some(found) = found else {
+            return self.received(host, request, None, why, request_time, response, now);
+        };
+        if reuse::is_error(status) && reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, now) {
+            let retry_after = response.fields.get_str("retry-after").and_then(|v| v.trim().parse().ok());
+            return self.stale_on_error(host, request, found, why, Some(status), retry_after, now);
+        }
+        self.backoff.succeeded(&request.key);
+        if status == 304 && request.method == Method::GET {
+            if update::matches_304(&found.entry.head, &response.fields) {
+                return self.confirmed(host, request, found, why, request_time, response, now);
+            }
+            // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
+            let request_time = host.now();
+            return match self.ask(host, &request, None).await {
+                Err(failure) => self.fail(host, failure, Some(why)),
+                Ok(response) => {
+                    let now = host.now();
+                    self.received(host, request, Some(found), why, request_time, response, now)
+                }
+            };
+        }
+        self.received(host, request, Some(found), why, request_time, response, now)
+    }
+
+    /// A 304: the stored response is good again (RFC 9111 4.3.4).
+    #[allow(clippy::too_many_arguments)]
+    fn confirmed<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        mut found: Found,
+        why: Forward,
+        request_time: Timestamp,
+        response: Response<H::Stream>,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        let exchange = exchange(&request, &response, request_time, now);
+        found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
+        let from = Some((found.tier, None));
+        let outcome = Outcome::Forwarded { why, detail: None, status: Some(304), stored: None, from };
+        let answer = serve::stored(host, &request, &found.entry, now, &outcome);
+        let (proxy, own) = (self, host.clone());
+        host.defer(async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await });
+        answer
+    }
+
+    /// The origin failed; stale content is within its window (RFC 5861 4).
+    #[allow(clippy::too_many_arguments)]
+    fn stale_on_error<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        found: Found,
+        why: Forward,
+        status: Option<u16>,
+        retry_after: Option<u64>,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        self.backoff.failed(&request.key, now, host.random(), retry_after);
+        let from = Some((found.tier, Some(ServedStale::IfError)));
+        let outcome = Outcome::Forwarded { why, detail: None, status, stored: None, from };
+        serve::stored(host, &request, &found.entry, now, &outcome)
+    }
+
+    /// Sends the request on; `held` makes it conditional (RFC 9111 4.3.1).
+    async fn ask<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        held: Option<&crate::entry::Head>,
+    ) -> Result<Response<H::Stream>, Failure> {
+        let mut fields = request.fields.clone();
+        match held {
+            Some(head) if request.method == Method::GET => validate::conditional(head, &mut fields),
+            _ => {
+                // The client's own conditions are answered here, once the whole response is held: a 304 would leave the
+                // cache as empty as it was.
+                fields.retain(|name, _| name != "if-none-match" && name != "if-modified-since");
+            }
+        }
+        let ask = Ask {
+            method: request.method.clone(),
+            target: &request.target,
+            fields,
+            body: Body::Empty,
+            client: request.client,
+        };
+        upstream::fetch(host, &self.config, ask).await
+    }
+
+    /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
+    fn refresh_in_background<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable, found: Found, now: Timestamp) {
+        if self.backoff.holds(&request.key, now) {
+            return;
+        }
+        {
+            let mut refreshing = self.refreshing.borrow_mut();
+            if refreshing.len() >= MAX_REFRESHES || !refreshing.insert(found.key) {
+                return;
+            }
+        }
+        let own = host.clone();
+        host.defer(async move {
+            let (key, primary) = (found.key, request.key);
+            request.method = Method::GET;
+            request.fields.remove("range");
+            let request_time = own.now();
+            match self.ask(&own, &request, Some(&found.entry.head)).await {
+                Err(_) => self.backoff.failed(&primary, own.now(), own.random(), None),
+                Ok(response) => self.refreshed(&own, request, found, request_time, response).await,
+            }
+            self.refreshing.borrow_mut().remove(&key);
+        });
+    }
+
+    /// Not for the cache: forwarded with its content, and what an unsafe method changes is invalidated (RFC 9111 4.4).
+    async fn pass<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Request<H::Stream>,
+        why: Forward,
+        detail: Option<&'static str>,
+    ) -> Response<H::Stream> {
+        if self.config.policy(request.path()).cache == CacheMode::Only {
+            return self.fail(host, Failure::OnlyIfCached, None);
+        }
+        let url = url_of(&request);
+        let request_time = host.now();
+        let Request { method, target, fields, client, body, scheme, authority } = request;
+        let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
+        let response = match upstream::fetch(host, &self.config, ask).await {
+            Ok(response) => response,
+            Err(failure) => return self.fail(host, failure, Some(why)),
+        };
+        if matches!(method, Method::GET | Method::HEAD) {
+            let status = Some(response.status.as_u16());
+            return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
+        }
+        let key_of = |authority: &str, target: &str| {
+            let parts = key::Parts { scheme, authority, target, fields: &fields };
+            key::primary(parts, self.policy_of(target))
+        };
+        let key = key_of(&authority, &target);
+        let now = host.now();
+        let control = RequestControl::default();
+        let seen = Exchange {
+            method: &method,
+            url: &url,
+            request: &fields,
+            status: response.status.as_u16(),
+            response: &response.fields,
+            request_time,
+            response_time: now,
+        };
+        // Awaited, not deferred: the client's next request must not see what this one has changed.
+        for target in invalidate::targets(&seen) {
+            if let Some((_, rest)) = target.split_once("://") {
+                let at = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+                self.tiers(host).remove(&key_of(authority, if target.is_empty() { "/" } else { target })).await;
+            }
+        }
+        if method == Method::POST {
+            let request = Lookable { method, url, target, fields, client, control, key };
+            return self.received(host, request, None, why, request_time, response, now);
+        }
+        let status = Some(response.status.as_u16());
+        serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
+    }
+
+    fn fail<H: Host>(&self, host: &H, failure: Failure, why: Option<Forward>) -> Response<H::Stream> {
+        let mut response = problem::response(failure, &request_id(host));
+        report::describe(&Outcome::Failed { failure, why }, &mut response.fields);
+        response
+    }
+
+    fn refuse<H: Host>(&self, host: &H, refusal: check::Refusal) -> Response<H::Stream> {
+        let mut response = problem::document(refusal.status, refusal.detail, &request_id(host));
+        report::describe(&Outcome::Failed { failure: Failure::BadRequest, why: None }, &mut response.fields);
+        response
+    }
+}
+
+/// Names a request in logs and problem documents.
+fn request_id<H: Host>(host: &H) -> String {
+    format!("urn:terrace:{:016x}", host.random())
+}
+
+/// The request's URL as the client used it.
+fn url_of<S>(request: &Request<S>) -> String {
+    format!("{}://{}{}", request.scheme, request.authority, request.target)
+}
+
+/// What the storing rules see.
+fn exchange<'a, S>(
+    request: &'a Lookable,
+    response: &'a Response<S>,
+    request_time: Timestamp,
+    response_time: Timestamp,
+) -> Exchange<'a> {
+    Exchange {
+        method: &request.method,
+        url: &request.url,
+        request: &request.fields,
+        status: response.status.as_u16(),
+        response: &response.fields,
+        request_time,
+        response_time,
+    }
+}

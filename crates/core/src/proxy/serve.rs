@@ -1,0 +1,93 @@
+//! From a stored response to the client's: preconditions, ranges, HEAD, and the fields that say where it came from.
+
+use super::Lookable;
+use crate::decision::Outcome;
+use crate::entry::{Entry, Head};
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::message::{Body, Response};
+use crate::report;
+use crate::rules::range::{self, Selection};
+use crate::rules::validate::{self, Precondition};
+use crate::time::Timestamp;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+/// Answers from a stored response (RFC 9111 4, 4.3.2; RFC 9110 13.2.2, 14.2, 15.4.5).
+pub(super) fn stored<H: Host>(
+    host: &H,
+    request: &Lookable,
+    entry: &Entry,
+    now: Timestamp,
+    outcome: &Outcome,
+) -> Response<H::Stream> {
+    let mut response = content(host, request, entry);
+    response.fields.append("age", entry.head.freshness.age_secs(now).to_string());
+    report::describe(outcome, &mut response.fields);
+    response
+}
+
+/// A response that goes through as the origin sent it.
+pub(super) fn passed<S>(mut response: Response<S>, outcome: &Outcome) -> Response<S> {
+    report::remove_ours(&mut response.fields);
+    report::describe(outcome, &mut response.fields);
+    response
+}
+
+/// The 304 for a client whose own copy is good.
+pub(super) fn not_modified<S>(head: &Fields) -> Response<S> {
+    Response { status: StatusCode::NOT_MODIFIED, fields: validate::not_modified_fields(head), body: Body::Empty }
+}
+
+/// Whether the client's own copy is good.
+pub(super) fn is_not_modified(request: &Lookable, head: &Head) -> bool {
+    validate::precondition(&request.method, &request.fields, head) == Precondition::NotModified
+}
+
+fn content<H: Host>(host: &H, request: &Lookable, entry: &Entry) -> Response<H::Stream> {
+    let head = &entry.head;
+    if is_not_modified(request, head) {
+        return not_modified(&head.fields);
+    }
+    let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);
+    let mut fields = head.fields.clone();
+    if request.method == Method::HEAD {
+        return Response { status, fields, body: Body::Empty };
+    }
+    let length = head.body_len;
+    let whole = |fields| Response { status, fields, body: full(entry.body.clone()) };
+    match range::select(&request.method, &request.fields, head, length) {
+        Selection::Whole => whole(fields),
+        Selection::Part { start, end } => {
+            fields.set("content-range", range::content_range(start, end, length));
+            partial(fields, slice(&entry.body, start, end))
+        }
+        Selection::Parts(parts) => {
+            let boundary = format!("terrace-{:016x}", host.random());
+            let content_type = fields.get("content-type").map(<[u8]>::to_vec);
+            let body = range::multipart(&entry.body, &parts, content_type.as_deref(), length, &boundary);
+            fields.set("content-type", format!("multipart/byteranges; boundary={boundary}"));
+            partial(fields, body)
+        }
+        Selection::Unsatisfiable => {
+            let mut fields = Fields::new();
+            fields.append("content-range", format!("bytes */{length}"));
+            fields.append("content-length", "0");
+            Response { status: StatusCode::RANGE_NOT_SATISFIABLE, fields, body: Body::Empty }
+        }
+    }
+}
+
+fn partial<S>(mut fields: Fields, body: Bytes) -> Response<S> {
+    fields.set("content-length", body.len().to_string());
+    Response { status: StatusCode::PARTIAL_CONTENT, fields, body: full(body) }
+}
+
+fn full<S>(body: Bytes) -> Body<S> {
+    if body.is_empty() { Body::Empty } else { Body::Full(body) }
+}
+
+fn slice(body: &Bytes, start: u64, end: u64) -> Bytes {
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
+    body.slice(at(start)..at(end).max(at(start)))
+}

@@ -1,0 +1,217 @@
+//! A new response from the origin: it streams to the client while a copy is kept, and is stored when it is whole
+//! (DESIGN.md, decision 7; RFC 9111 3, 3.3).
+
+use super::{Lookable, Proxy, exchange, serve};
+use crate::capture::Capture;
+use crate::decision::{Forward, NotStored, Outcome};
+use crate::entry::{Entry, Head, codec};
+use crate::host::Host;
+use crate::message::{Body, Response};
+use crate::report;
+use crate::rules::storable::{self, Plan};
+use crate::rules::update::{self, HeadUpdate};
+use crate::rules::reuse;
+use crate::tiers::Found;
+use crate::time::Timestamp;
+use bytes::Bytes;
+use http::Method;
+use std::rc::Rc;
+
+impl Proxy {
+    /// Passes a new response to the client and keeps it where the rules allow.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn received<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        replaces: Option<Found>,
+        why: Forward,
+        request_time: Timestamp,
+        mut response: Response<H::Stream>,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        report::remove_ours(&mut response.fields);
+        let status = response.status.as_u16();
+        if request.method == Method::HEAD {
+            return self.received_head(host, request, replaces, why, request_time, response, now);
+        }
+        let plan = self.plan(&request, &response, request_time, now);
+        let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
+        let outcome = Outcome::Forwarded { why, detail: None, status: Some(status), stored, from: None };
+        let Ok(plan) = plan else {
+            report::describe(&outcome, &mut response.fields);
+            return response;
+        };
+        let expected = content_length(&response);
+        let not_modified = serve::is_not_modified(&request, &preview(status, &plan));
+        let (body, copy) = self.keep(host, response.body, expected);
+        let mut answer = match not_modified {
+            true => serve::not_modified(&response.fields),
+            false => Response { status: response.status, fields: response.fields, body },
+        };
+        report::describe(&outcome, &mut answer.fields);
+        let own = host.clone();
+        host.defer(async move {
+            if let Some(body) = copy.await {
+                self.store(&own, &request, status, plan, body, expected, replaces.as_ref(), now).await;
+            }
+        });
+        answer
+    }
+
+    /// A background refresh was answered: keep the answer, nobody waits for it.
+    pub(super) async fn refreshed<H: Host>(
+        &self,
+        host: &H,
+        request: Lookable,
+        mut found: Found,
+        request_time: Timestamp,
+        response: Response<H::Stream>,
+    ) {
+        let now = host.now();
+        let status = response.status.as_u16();
+        if reuse::is_error(status) {
+            return self.backoff.failed(&request.key, now, host.random(), None);
+        }
+        self.backoff.succeeded(&request.key);
+        if status == 304 {
+            if update::matches_304(&found.entry.head, &response.fields) {
+                let exchange = exchange(&request, &response, request_time, now);
+                found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
+                self.tiers(host).update(&found.key, &found.entry, found.tier, now).await;
+            }
+            return;
+        }
+        let Ok(plan) = self.plan(&request, &response, request_time, now) else { return };
+        let expected = content_length(&response);
+        let (body, copy) = self.keep(host, response.body, expected);
+        drop(body);
+        if let Some(body) = copy.await {
+            self.store(host, &request, status, plan, body, expected, Some(&found), now).await;
+        }
+    }
+
+    /// A response to HEAD is never stored, but tells something of the stored GET (RFC 9111 4.3.5).
+    #[allow(clippy::too_many_arguments)]
+    fn received_head<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Lookable,
+        replaces: Option<Found>,
+        why: Forward,
+        request_time: Timestamp,
+        response: Response<H::Stream>,
+        now: Timestamp,
+    ) -> Response<H::Stream> {
+        if let Some(mut found) = replaces {
+            let exchange = exchange(&request, &response, request_time, now);
+            match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
+                HeadUpdate::Refresh(head) => {
+                    found.entry.head = head;
+                    let (proxy, own) = (self.clone(), host.clone());
+                    host.defer(async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await });
+                }
+                HeadUpdate::Invalid => {
+                    let (proxy, own) = (self.clone(), host.clone());
+                    host.defer(async move { proxy.tiers(&own).remove(&found.key).await });
+                }
+                HeadUpdate::Nothing => {}
+            }
+        }
+        let status = Some(response.status.as_u16());
+        let Response { status: code, mut fields, .. } = response;
+        report::describe(&Outcome::Forwarded { why, detail: None, status, stored: None, from: None }, &mut fields);
+        Response { status: code, fields, body: Body::Empty }
+    }
+
+    fn plan<S>(
+        &self,
+        request: &Lookable,
+        response: &Response<S>,
+        request_time: Timestamp,
+        now: Timestamp,
+    ) -> Result<Plan, NotStored> {
+        let plan = storable::storable(&exchange(request, response, request_time, now), self.policy_of(&request.target))?;
+        let largest = self.config.l1.max_size.max(self.config.l2.max_size);
+        if content_length(response).is_some_and(|length| length > largest) {
+            return Err(NotStored::TooLarge);
+        }
+        Ok(plan)
+    }
+
+    /// The body for the client and a future of its copy.
+    fn keep<H: Host>(
+        &self,
+        host: &H,
+        body: Body<H::Stream>,
+        expected: Option<u64>,
+    ) -> (Body<H::Stream>, impl Future<Output = Option<Bytes>> + 'static + use<H>) {
+        let largest = self.config.l1.max_size.max(self.config.l2.max_size);
+        let cap = usize::try_from(largest).unwrap_or(usize::MAX);
+        let mut at_hand = None;
+        let mut streamed = None;
+        let body = match body {
+            Body::Empty => {
+                at_hand = Some(Bytes::new());
+                Body::Empty
+            }
+            Body::Full(bytes) => {
+                at_hand = Some(bytes.clone()).filter(|b| b.len() <= cap);
+                Body::Full(bytes)
+            }
+            Body::Stream(stream) => {
+                let (stream, copy) = host.tee(stream, Capture::new(cap, expected, self.budget.clone()));
+                streamed = Some(copy);
+                Body::Stream(stream)
+            }
+        };
+        (body, async move {
+            match streamed {
+                Some(copy) => copy.await,
+                None => at_hand,
+            }
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn store<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        status: u16,
+        plan: Plan,
+        body: Bytes,
+        expected: Option<u64>,
+        replaces: Option<&Found>,
+        now: Timestamp,
+    ) {
+        // RFC 9111 3.3: a response that is not whole is not stored.
+        if expected.is_some_and(|length| length != body.len() as u64) {
+            return;
+        }
+        let Plan { freshness, mut fields, selecting, .. } = plan;
+        fields.remove("age");
+        if !matches!(status, 204 | 205 | 304) {
+            fields.set("content-length", body.len().to_string());
+        }
+        let entry = Entry::new(status, fields, freshness, selecting, body);
+        self.tiers(host).store(&request.key, &request.url, entry, replaces, now).await;
+    }
+}
+
+/// The head as it will be stored, for the client's preconditions.
+fn preview(status: u16, plan: &Plan) -> Head {
+    Head {
+        status,
+        fields: plan.fields.clone(),
+        freshness: plan.freshness.clone(),
+        selecting: plan.selecting.clone(),
+        variants: Vec::new(),
+        body_len: 0,
+        body_sum: codec::checksum(b""),
+    }
+}
+
+fn content_length<S>(response: &Response<S>) -> Option<u64> {
+    response.fields.get_str("content-length").and_then(|v| v.trim().parse().ok())
+}

@@ -1,0 +1,66 @@
+//! L1 over [`Kv`]: one record per key, head and content together.
+
+use super::deadline::within;
+use super::{Tiers, count, keep_until};
+use crate::entry::{Entry, codec};
+use crate::host::{Host, Kv, StoreError};
+use crate::key::Key;
+use crate::time::Timestamp;
+use bytes::Bytes;
+use std::time::Duration;
+
+pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
+    let text = key.text();
+    let record = call(tiers, tiers.host.kv().get(&text)).await??;
+    match codec::decode(Bytes::from(record)) {
+        Ok((entry, until)) if now < until => Some(entry),
+        // A store without a TTL keeps what is over; the next store under this key replaces it.
+        Ok(_) => None,
+        Err(codec::Corrupt) => {
+            count(&tiers.counters.corrupt);
+            call(tiers, tiers.host.kv().delete(&text)).await;
+            None
+        }
+    }
+}
+
+pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, now: Timestamp) {
+    let limits = &tiers.config.l1;
+    let until = keep_until(&entry.head, limits.max_ttl, now);
+    if until <= now {
+        return;
+    }
+    if entry.head.body_len > limits.max_size {
+        // An older, smaller one must not outlive it.
+        delete(tiers, key).await;
+        return;
+    }
+    let record = codec::encode(entry, until);
+    let ttl = Duration::from_millis(until.since(now));
+    let put = call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await;
+    if put.is_none() {
+        // Whether the old record is still there is unknown: better none than an old one.
+        delete(tiers, key).await;
+    }
+}
+
+pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
+    call(tiers, tiers.host.kv().delete(&key.text())).await;
+}
+
+/// One call within its deadline; a failure is counted and is `None`.
+async fn call<H: Host, T>(tiers: &Tiers<'_, H>, work: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    match within(tiers.host, tiers.config.l1.timeout, work).await {
+        Some(Ok(value)) => Some(value),
+        Some(Err(error)) => {
+            count(&tiers.counters.l1_errors);
+            tiers.host.warn(&format!("L1: {error}"));
+            None
+        }
+        None => {
+            count(&tiers.counters.l1_errors);
+            tiers.host.warn("L1: no answer within tiers.l1.timeout");
+            None
+        }
+    }
+}

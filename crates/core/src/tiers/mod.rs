@@ -1,0 +1,203 @@
+//! What we hold: L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
+//!
+//! A tier that fails, is late or holds rubbish is a miss. Writes happen in `defer`; a failed one is counted and forgotten. An entry
+//! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
+
+pub mod deadline;
+pub mod kv;
+pub mod sql;
+
+use crate::config::{Admit, Config};
+use crate::decision::Tier;
+use crate::entry::{Entry, Head, MAX_VARIANTS, Variant};
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::key::{self, Key};
+use crate::rules::vary;
+use crate::time::{Timestamp, millis};
+use std::cell::Cell;
+
+/// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
+const WORTH_PROMOTING_MS: u64 = 60_000;
+
+/// A stored response that the request selects.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The stored response.
+    pub entry: Entry,
+    /// Where it was.
+    pub tier: Tier,
+    /// Under which key.
+    pub key: Key,
+}
+
+/// What the tiers hold for a request.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// The response that the request selects.
+    Found(Box<Found>),
+    /// The URL is known, but none of its variants is selected.
+    OtherVariants,
+    /// Nothing.
+    Nothing,
+}
+
+/// What went wrong in the tiers since the instance began: for the operator, never for a client.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Calls to L1 that failed or were late.
+    pub l1_errors: Cell<u64>,
+    /// Calls to L2 that failed or were late.
+    pub l2_errors: Cell<u64>,
+    /// Records that were not entries, or not whole.
+    pub corrupt: Cell<u64>,
+}
+
+/// One more.
+pub(crate) fn count(counter: &Cell<u64>) {
+    counter.set(counter.get().saturating_add(1));
+}
+
+/// The stack of tiers.
+#[derive(Debug)]
+pub struct Tiers<'a, H: Host> {
+    /// The platform.
+    pub host: &'a H,
+    /// Sizes, times to live, deadlines.
+    pub config: &'a Config,
+    /// Where failures are counted.
+    pub counters: &'a Counters,
+}
+
+impl<H: Host> Tiers<'_, H> {
+    /// Looks for the response that a request with these fields selects: at most two reads in each tier.
+    pub async fn lookup(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
+        if matches!(l1, Lookup::Found(_)) {
+            return l1;
+        }
+        match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
+            (Lookup::Nothing, Lookup::OtherVariants) => Lookup::OtherVariants,
+            (l2, _) => l2,
+        }
+    }
+
+    async fn lookup_in(&self, tier: Tier, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        let Some(first) = self.get(tier, primary, now).await else { return Lookup::Nothing };
+        if selects(&first.head, request) {
+            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
+        }
+        let Some(variant) = vary::choose(&first.head.variants, request) else { return Lookup::OtherVariants };
+        match self.get(tier, &variant.key, now).await {
+            Some(entry) if entry.head.selecting == variant.selecting => {
+                Lookup::Found(Box::new(Found { entry, tier, key: variant.key }))
+            }
+            _ => Lookup::OtherVariants,
+        }
+    }
+
+    async fn get(&self, tier: Tier, key: &Key, now: Timestamp) -> Option<Entry> {
+        match tier {
+            Tier::L1 => kv::get(self, key, now).await,
+            Tier::L2 => sql::get(self, key, now).await,
+        }
+    }
+
+    /// Stores a response that was just received. `replaces` is what the lookup found for the same request, if anything.
+    ///
+    /// The first variant of a URL is stored under the primary key; a further one under a key of its own, and the primary record
+    /// remembers it (DESIGN.md, Variants).
+    pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, replaces: Option<&Found>, now: Timestamp) {
+        if let Some(found) = replaces.filter(|f| f.key == *primary) {
+            entry.head.variants.clone_from(&found.entry.head.variants);
+            let selecting = entry.head.selecting.clone();
+            entry.head.variants.retain(|v| v.selecting != selecting);
+            return self.put(primary, url, &entry, now).await;
+        }
+        let holder = match entry.head.selecting.0.is_empty() {
+            true => None,
+            false => self.get(Tier::L2, primary, now).await.or(self.get(Tier::L1, primary, now).await),
+        };
+        match holder {
+            Some(mut holder) if holder.head.selecting != entry.head.selecting && !holder.head.selecting.0.is_empty() => {
+                let own = key::variant(primary, entry.head.selecting.0.iter().map(|(n, v)| (n.as_str(), v.as_deref())));
+                self.put(&own, url, &entry, now).await;
+                remember(&mut holder.head, own, &entry.head);
+                self.put(primary, url, &holder, now).await;
+            }
+            Some(holder) => {
+                entry.head.variants = holder.head.variants;
+                let selecting = entry.head.selecting.clone();
+                entry.head.variants.retain(|v| v.selecting != selecting);
+                self.put(primary, url, &entry, now).await;
+            }
+            None => self.put(primary, url, &entry, now).await,
+        }
+    }
+
+    /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks.
+    async fn put(&self, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
+        if self.admits_at_once() {
+            kv::put(self, key, entry, now).await;
+        }
+        sql::put(self, key, url, entry, now).await;
+    }
+
+    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
+    pub async fn update(&self, key: &Key, entry: &Entry, found_in: Tier, now: Timestamp) {
+        if found_in == Tier::L1 || self.admits_at_once() {
+            kv::put(self, key, entry, now).await;
+        }
+        sql::put_head(self, key, &entry.head, now).await;
+    }
+
+    /// Copies what L2 held into L1, where it is admitted.
+    pub async fn promote(&self, found: &Found, now: Timestamp) {
+        let useful_ms = found.entry.head.freshness.keep_until().since(now);
+        if found.tier == Tier::L2 && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
+            kv::put(self, &found.key, &found.entry, now).await;
+        }
+    }
+
+    /// Removes an object and, with it, the way to its variants.
+    pub async fn remove(&self, primary: &Key) {
+        kv::delete(self, primary).await;
+        sql::delete(self, primary).await;
+    }
+
+    /// The largest content that any tier takes, in bytes.
+    pub fn max_size(&self) -> u64 {
+        self.config.l1.max_size.max(self.config.l2.max_size)
+    }
+
+    fn admits_at_once(&self) -> bool {
+        match self.config.l1.admit {
+            Admit::Always => true,
+            Admit::SecondHit => false,
+            Admit::Auto => H::KV_WRITES_ARE_FREE,
+        }
+    }
+}
+
+/// Whether the request selects this stored response (RFC 9111 4.1).
+fn selects(head: &Head, request: &Fields) -> bool {
+    vary::matches(&head.selecting, request)
+        || vary::language_matches(&head.selecting, head.fields.get_str("content-language"), request)
+}
+
+/// Adds a variant to the primary record's list; the oldest is forgotten past [`MAX_VARIANTS`].
+fn remember(holder: &mut Head, key: Key, variant: &Head) {
+    holder.variants.retain(|v| v.key != key);
+    holder.variants.push(Variant {
+        key,
+        selecting: variant.selecting.clone(),
+        language: variant.fields.get_str("content-language").map(str::to_string),
+    });
+    let surplus = holder.variants.len().saturating_sub(MAX_VARIANTS);
+    holder.variants.drain(..surplus);
+}
+
+/// Until when a tier keeps an entry that it takes now: as long as it is of use, at most `max_ttl`.
+fn keep_until(head: &Head, max_ttl: std::time::Duration, now: Timestamp) -> Timestamp {
+    head.freshness.keep_until().min(now.plus_millis(millis(max_ttl)))
+}

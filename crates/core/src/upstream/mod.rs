@@ -1,0 +1,104 @@
+//! One fetch to the one origin: the request is built here, and can name no other place (DESIGN.md, decision 4).
+
+pub mod backoff;
+
+use crate::config::{Config, HeaderSource, Origin};
+use crate::decision::Failure;
+use crate::fields::Fields;
+use crate::host::{Host, OriginError};
+use crate::message::{Body, OriginRequest, Response};
+use crate::rules::connection;
+use crate::tiers::deadline::within;
+use http::Method;
+use std::net::IpAddr;
+use url::Url;
+
+/// What is asked of the origin.
+#[derive(Debug)]
+pub struct Ask<'a, S> {
+    /// The method.
+    pub method: Method,
+    /// Path and query as the client sent them.
+    pub target: &'a str,
+    /// The fields to send, before those of the connection and the unkeyed inputs are stripped.
+    pub fields: Fields,
+    /// The content.
+    pub body: Body<S>,
+    /// Who asks, for X-Forwarded-For.
+    pub client: Option<IpAddr>,
+}
+
+/// Sends one request to the origin and waits for the response's head.
+///
+/// # Errors
+/// [`Failure`] where the origin gave none, or the configuration does not let us ask.
+pub async fn fetch<H: Host>(
+    host: &H,
+    config: &Config,
+    ask: Ask<'_, H::Stream>,
+) -> Result<Response<H::Stream>, Failure> {
+    let origin = &config.origin;
+    let (url, target) = target(origin, ask.target)?;
+    let mut fields = ask.fields;
+    connection::strip_request(&mut fields);
+    fields.remove("host");
+    fields.append("via", "1.1 terrace");
+    if let Some(client) = ask.client {
+        fields.append("x-forwarded-for", client.to_string());
+    }
+    for (name, source) in &origin.headers {
+        let value = match source {
+            HeaderSource::Literal(value) => value.clone(),
+            HeaderSource::Secret(secret) => match host.secret(secret).await {
+                Some(value) => value,
+                None => {
+                    host.warn(&format!("the secret {secret} is not set: set it on this platform and try again"));
+                    return Err(Failure::ProxyConfigurationError);
+                }
+            },
+        };
+        fields.set(name, value);
+    }
+    let request = OriginRequest {
+        method: ask.method,
+        scheme: url.scheme().to_string(),
+        authority: url.authority().to_string(),
+        target,
+        fields,
+        body: ask.body,
+        connect_timeout: origin.connect_timeout,
+        timeout: origin.timeout,
+    };
+    let mut response = match within(host, origin.connect_timeout + origin.timeout, host.fetch(request)).await {
+        Some(Ok(response)) => response,
+        Some(Err(error)) => return Err(failure(error)),
+        None => return Err(Failure::HttpResponseTimeout),
+    };
+    connection::strip_response(&mut response.fields);
+    Ok(response)
+}
+
+/// The configured origin plus path and query as sent, so that what the origin sees is what the key was made of. Whatever the
+/// target looks like, the origin of the result is asserted to be the configured one.
+fn target(origin: &Origin, target: &str) -> Result<(Url, String), Failure> {
+    let base = origin.url.as_ref().ok_or(Failure::ProxyConfigurationError)?;
+    let target = format!("{}{target}", base.path().trim_end_matches('/'));
+    let whole = format!("{}://{}{target}", base.scheme(), base.authority());
+    match Url::parse(&whole) {
+        Ok(url) if url.origin() == base.origin() && url.authority() == base.authority() => Ok((url, target)),
+        _ => Err(Failure::BadRequest),
+    }
+}
+
+fn failure(error: OriginError) -> Failure {
+    match error {
+        OriginError::DnsError => Failure::DnsError,
+        OriginError::ConnectionTimeout => Failure::ConnectionTimeout,
+        OriginError::ConnectionRefused => Failure::ConnectionRefused,
+        OriginError::ConnectionTerminated => Failure::ConnectionTerminated,
+        OriginError::HttpResponseTimeout => Failure::HttpResponseTimeout,
+        OriginError::TlsError => Failure::TlsError,
+        OriginError::HttpProtocolError => Failure::HttpProtocolError,
+        OriginError::DestinationIpProhibited => Failure::DestinationIpProhibited,
+    }
+}

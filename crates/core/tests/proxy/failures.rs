@@ -1,0 +1,102 @@
+//! A tier that fails is a miss, a body that is cut is not stored, a corrupt entry is a miss.
+
+use super::support::*;
+
+const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=100")];
+
+#[test]
+fn when_l1_fails_l2_answers_and_when_both_fail_the_origin_does() {
+    let mut cache = Cache::new("");
+    cache.respond(200, FRESH, "hello");
+    cache.get("/a");
+    cache.host.world.kv_fails.set(true);
+    assert_eq!(cache.get("/a").tier(), "L2-HIT");
+    cache.host.world.sql_fails.set(true);
+    cache.respond(200, FRESH, "from the origin");
+    let answer = cache.get("/a");
+    assert_eq!((answer.status, answer.text()), (200, "from the origin"));
+    assert!(cache.proxy.counters().l1_errors.get() > 0 && cache.proxy.counters().l2_errors.get() > 0);
+}
+
+#[test]
+fn an_l1_that_hangs_costs_its_deadline_and_no_more() {
+    let mut cache = Cache::new("[tiers.l1]\ntimeout = \"50ms\"\n");
+    cache.respond(200, FRESH, "hello");
+    cache.get("/a");
+    cache.host.world.kv_hangs.set(true);
+    let before = cache.host.world.now.get();
+    assert_eq!(cache.get("/a").tier(), "L2-HIT");
+    assert!(cache.host.world.now.get() - before <= 100);
+}
+
+#[test]
+fn rubbish_in_l1_is_removed_and_the_next_tier_answers() {
+    let mut cache = Cache::new("");
+    cache.respond(200, FRESH, "hello");
+    cache.get("/a");
+    let records: Vec<(String, Vec<u8>)> = cache.host.world.kv.borrow().clone().into_iter().collect();
+    let (key, good) = records.into_iter().next().unwrap();
+    for at in [0, 3, 5, 9, 17, 30, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 0x40;
+        cache.host.world.kv.borrow_mut().insert(key.clone(), bad);
+        let answer = cache.get("/a");
+        assert_eq!((answer.tier(), answer.text()), ("L2-HIT", "hello"), "byte {at}");
+    }
+    assert_eq!(cache.proxy.counters().corrupt.get(), 7);
+}
+
+#[test]
+fn a_corrupt_row_in_l2_is_a_miss_and_is_removed() {
+    let mut cache = Cache::new("");
+    cache.respond(200, FRESH, "hello");
+    cache.get("/a");
+    cache.host.database.execute("UPDATE entries SET body = x'00'", []).unwrap();
+    cache.restart();
+    cache.respond(200, FRESH, "again");
+    assert_eq!(cache.get("/a").tier(), "MISS");
+    assert_eq!(cache.get("/a").text(), "again");
+}
+
+#[test]
+fn a_body_that_is_cut_is_passed_on_as_cut_and_not_stored() {
+    let mut cache = Cache::new("");
+    let fields = || vec![("cache-control", "max-age=100".to_string())];
+    cache.origin(Script::Cut(200, fields(), vec![b"hel"]));
+    assert_eq!(cache.get("/a").body, None);
+    cache.respond(200, FRESH, "hello");
+    let answer = cache.get("/a");
+    assert_eq!((answer.tier(), answer.text()), ("MISS", "hello"));
+}
+
+#[test]
+fn a_body_shorter_than_its_content_length_is_not_stored() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=100"), ("content-length", "9")], "hello");
+    cache.get("/a");
+    cache.respond(200, FRESH, "hello");
+    assert_eq!(cache.get("/a").tier(), "MISS");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let mut cache = Cache::new("");
+    cache.host.database.execute_batch("CREATE TABLE terrace_schema (version INTEGER); INSERT INTO terrace_schema VALUES (99)").unwrap();
+    cache.respond(200, FRESH, "hello");
+    assert_eq!(cache.get("/a").text(), "hello");
+    assert!(cache.host.world.warnings.borrow().iter().any(|w| w.contains("newer terrace")));
+    let tables: i64 = cache
+        .host
+        .database
+        .query_row("SELECT count(*) FROM sqlite_master WHERE name = 'entries'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(tables, 0);
+}
+
+#[test]
+fn a_missing_secret_is_our_error_and_the_origin_is_not_asked() {
+    let mut cache = Cache::new("headers = { \"x-api-key\" = { secret = \"OTHER\" } }\n");
+    let answer = cache.get("/a");
+    assert_eq!((answer.status, answer.field("proxy-status")), (500, "terrace; error=proxy_configuration_error"));
+    assert_eq!(cache.asked(), 0);
+}

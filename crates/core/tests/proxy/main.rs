@@ -1,0 +1,8 @@
+//! The whole core on a platform in memory: tiers that fail, clocks that jump, origins that lie.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+mod failures;
+mod flow;
+mod tiers;

@@ -1,0 +1,364 @@
+//! A platform in memory: a clock that is moved by hand, a key-value store that can misbehave, real SQLite, and a scripted origin.
+
+use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::executor::{LocalPool, LocalSpawner};
+use futures::task::LocalSpawnExt;
+use futures::{FutureExt, StreamExt};
+use http::{Method, StatusCode};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use terrace_core::Proxy;
+use terrace_core::capture::Capture;
+use terrace_core::config::Config;
+use terrace_core::fields::Fields;
+use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Value};
+use terrace_core::message::{Body, OriginRequest, Request, Response};
+use terrace_core::time::Timestamp;
+
+/// A body: chunks, then its proper end (`Ok`) or a cut.
+pub type Chunks = mpsc::UnboundedReceiver<Result<Bytes, ()>>;
+
+/// What the origin does with one request.
+pub enum Script {
+    Respond(u16, Vec<(&'static str, String)>, Vec<&'static [u8]>),
+    /// The body ends early.
+    Cut(u16, Vec<(&'static str, String)>, Vec<&'static [u8]>),
+    Fail(OriginError),
+    /// No answer until the clock has moved this far.
+    Late(u64),
+}
+
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: Method,
+    pub target: String,
+    pub fields: Fields,
+}
+
+#[derive(Default)]
+pub struct World {
+    pub now: Cell<i64>,
+    sleepers: RefCell<Vec<Waker>>,
+    pub kv: RefCell<HashMap<String, Vec<u8>>>,
+    pub kv_fails: Cell<bool>,
+    pub kv_hangs: Cell<bool>,
+    pub sql_fails: Cell<bool>,
+    pub kv_gets: Cell<u32>,
+    pub kv_puts: Cell<u32>,
+    pub queries: Cell<u32>,
+    pub batches: Cell<u32>,
+    pub script: RefCell<VecDeque<Script>>,
+    pub seen: RefCell<Vec<Seen>>,
+    pub warnings: RefCell<Vec<String>>,
+}
+
+#[derive(Clone)]
+pub struct Fake {
+    pub world: Rc<World>,
+    pub database: Rc<rusqlite::Connection>,
+    spawner: LocalSpawner,
+}
+
+pub struct Cache {
+    pub host: Fake,
+    pub proxy: Rc<Proxy>,
+    pool: LocalPool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub fields: Fields,
+    /// `None` where it was cut.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Answer {
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get_str(name).unwrap_or("")
+    }
+    pub fn tier(&self) -> &str {
+        self.field("x-cache-tier")
+    }
+    pub fn text(&self) -> &str {
+        self.body.as_deref().map_or("(cut)", |b| std::str::from_utf8(b).unwrap())
+    }
+}
+
+/// The time at which every test begins.
+pub const START: i64 = 1_800_000_000_000;
+
+impl Cache {
+    pub fn new(config: &str) -> Self {
+        let pool = LocalPool::new();
+        let world = Rc::new(World { now: Cell::new(START), ..World::default() });
+        let database = Rc::new(rusqlite::Connection::open_in_memory().unwrap());
+        let host = Fake { world, database, spawner: pool.spawner() };
+        let text = format!("[origin]\nurl = \"http://origin.test\"\n{config}");
+        let config = Config::parse(&text, "terrace.toml").unwrap_or_else(|e| panic!("{e}"));
+        Cache { host, proxy: Rc::new(Proxy::new(config)), pool }
+    }
+
+    /// A new instance over the same stores, L1 emptied: what a restart is.
+    pub fn restart(&mut self) {
+        self.host.world.kv.borrow_mut().clear();
+        self.proxy = Rc::new(Proxy::new(self.proxy.config().clone()));
+    }
+
+    pub fn origin(&self, script: Script) -> &Self {
+        self.host.world.script.borrow_mut().push_back(script);
+        self
+    }
+
+    pub fn respond(&self, status: u16, fields: &[(&'static str, &str)], body: &'static str) -> &Self {
+        self.origin(Script::Respond(status, owned(fields), vec![body.as_bytes()]))
+    }
+
+    pub fn wait(&self, secs: i64) {
+        self.host.world.now.set(self.host.world.now.get() + secs * 1000);
+    }
+
+    pub fn asked(&self) -> usize {
+        self.host.world.seen.borrow().len()
+    }
+
+    pub fn last_seen(&self) -> Seen {
+        self.host.world.seen.borrow().last().unwrap().clone()
+    }
+
+    pub fn get(&mut self, target: &str) -> Answer {
+        self.send(Method::GET, target, &[])
+    }
+
+    pub fn get_with(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(Method::GET, target, fields)
+    }
+
+    /// Sends a request, reads the whole answer, and lets deferred work finish.
+    pub fn send(&mut self, method: Method, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = if method == Method::POST { Body::Full(Bytes::from_static(b"posted")) } else { Body::Empty };
+        let request = Request {
+            method,
+            scheme: "http",
+            authority: "cache.test".into(),
+            target: target.into(),
+            fields: fields.iter().map(|(n, v)| (n.to_string(), v.as_bytes().to_vec())).collect(),
+            body,
+            client: None,
+        };
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        let answer = self.pool.run_until(clocked(self.host.world.clone(), async move {
+            let response = proxy.handle(host, request).await;
+            let body = match response.body {
+                Body::Empty => Some(Vec::new()),
+                Body::Full(bytes) => Some(bytes.to_vec()),
+                Body::Stream(mut chunks) => {
+                    let mut all = Some(Vec::new());
+                    while let Some(chunk) = chunks.next().await {
+                        match (chunk, &mut all) {
+                            (Ok(bytes), Some(all)) => all.extend_from_slice(&bytes),
+                            _ => all = None,
+                        }
+                    }
+                    all
+                }
+            };
+            Answer { status: response.status.as_u16(), fields: response.fields, body }
+        }));
+        self.pool.run_until_stalled();
+        answer
+    }
+}
+
+fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    fields.iter().map(|(n, v)| (*n, v.to_string())).collect()
+}
+
+/// Runs `work`; whenever all of it waits, the clock moves on by 10 ms.
+async fn clocked<T>(world: Rc<World>, work: impl Future<Output = T>) -> T {
+    let mut work = Box::pin(work);
+    poll_fn(move |cx| match work.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(value),
+        Poll::Pending => {
+            if !world.sleepers.borrow().is_empty() {
+                world.now.set(world.now.get() + 10);
+                world.sleepers.borrow_mut().drain(..).for_each(Waker::wake);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+async fn sleep(world: Rc<World>, ms: u64) {
+    let until = world.now.get() + ms as i64;
+    poll_fn(|cx| {
+        if world.now.get() >= until {
+            return Poll::Ready(());
+        }
+        world.sleepers.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+fn bump(counter: &Cell<u32>) {
+    counter.set(counter.get() + 1);
+}
+
+impl Kv for Fake {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        bump(&self.world.kv_gets);
+        if self.world.kv_hangs.get() {
+            std::future::pending::<()>().await;
+        }
+        if self.world.kv_fails.get() {
+            return Err(StoreError::Other("kv is down".into()));
+        }
+        Ok(self.world.kv.borrow().get(key).cloned())
+    }
+    async fn put(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), StoreError> {
+        bump(&self.world.kv_puts);
+        if self.world.kv_fails.get() {
+            return Err(StoreError::Busy("429".into()));
+        }
+        self.world.kv.borrow_mut().insert(key.into(), value);
+        Ok(())
+    }
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.world.kv.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+fn sql_error(error: rusqlite::Error) -> StoreError {
+    match error.to_string() {
+        why if why.contains("no such table") => StoreError::Schema(why),
+        why => StoreError::Other(why),
+    }
+}
+
+impl Fake {
+    fn execute(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
+        use rusqlite::types::{Value as V, ValueRef};
+        if self.world.sql_fails.get() {
+            return Err(StoreError::Other("sql is down".into()));
+        }
+        let mut prepared = self.database.prepare(statement.sql).map_err(sql_error)?;
+        let params = statement.params.iter().map(|value| match value {
+            Value::Null => V::Null,
+            Value::Integer(n) => V::Integer(*n),
+            Value::Text(t) => V::Text(t.clone()),
+            Value::Blob(b) => V::Blob(b.clone()),
+        });
+        let columns = prepared.column_count();
+        let mut rows = prepared.query(rusqlite::params_from_iter(params)).map_err(sql_error)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            let value = |i| match row.get_ref(i).unwrap() {
+                ValueRef::Null | ValueRef::Real(_) => Value::Null,
+                ValueRef::Integer(n) => Value::Integer(n),
+                ValueRef::Text(t) => Value::Text(String::from_utf8(t.to_vec()).unwrap()),
+                ValueRef::Blob(b) => Value::Blob(b.to_vec()),
+            };
+            all.push((0..columns).map(value).collect());
+        }
+        Ok(all)
+    }
+}
+
+impl Sql for Fake {
+    async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
+        bump(&self.world.queries);
+        self.execute(statement)
+    }
+    async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
+        bump(&self.world.batches);
+        let command = |sql| self.execute(&Statement { sql, params: vec![] });
+        command("BEGIN")?;
+        match statements.iter().try_for_each(|s| self.execute(s).map(|_| ())) {
+            Ok(()) => command("COMMIT").map(|_| ()),
+            Err(error) => command("ROLLBACK").and(Err(error)),
+        }
+    }
+}
+
+impl Host for Fake {
+    type Stream = Chunks;
+    type Kv = Fake;
+    type Sql = Fake;
+    const KV_WRITES_ARE_FREE: bool = true;
+
+    fn kv(&self) -> &Fake {
+        self
+    }
+    fn sql(&self) -> &Fake {
+        self
+    }
+    async fn fetch(&self, request: OriginRequest<Chunks>) -> Result<Response<Chunks>, OriginError> {
+        assert_eq!((request.scheme(), request.authority()), ("http", "origin.test"));
+        let (method, target) = (request.method().clone(), request.target().to_string());
+        let (fields, _) = request.into_parts();
+        self.world.seen.borrow_mut().push(Seen { method, target: target.clone(), fields });
+        let script = self.world.script.borrow_mut().pop_front();
+        let (status, fields, chunks, end) = match script {
+            None => panic!("the origin was asked for {target}, and no answer is scripted"),
+            Some(Script::Fail(error)) => return Err(error),
+            Some(Script::Late(ms)) => {
+                sleep(self.world.clone(), ms).await;
+                return Err(OriginError::HttpResponseTimeout);
+            }
+            Some(Script::Respond(status, fields, chunks)) => (status, fields, chunks, None),
+            Some(Script::Cut(status, fields, chunks)) => (status, fields, chunks, Some(Err(()))),
+        };
+        let (tx, rx) = mpsc::unbounded();
+        for chunk in chunks.into_iter().map(|c| Ok(Bytes::from_static(c))).chain(end) {
+            tx.unbounded_send(chunk).unwrap();
+        }
+        Ok(Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            fields: fields.into_iter().map(|(n, v)| (n.to_string(), v.into_bytes())).collect(),
+            body: if matches!(status, 204 | 304) { Body::Empty } else { Body::Stream(rx) },
+        })
+    }
+    fn now(&self) -> Timestamp {
+        Timestamp(self.world.now.get())
+    }
+    async fn sleep(&self, duration: Duration) {
+        sleep(self.world.clone(), duration.as_millis() as u64).await;
+    }
+    fn random(&self) -> u64 {
+        7
+    }
+    async fn secret(&self, name: &str) -> Option<String> {
+        (name == "ORIGIN_API_KEY").then(|| "s3cret".to_string())
+    }
+    fn defer(&self, work: impl Future<Output = ()> + 'static) {
+        self.spawner.spawn_local(work).unwrap();
+    }
+    fn tee(&self, mut stream: Chunks, mut copy: Capture) -> (Chunks, impl Future<Output = Option<Bytes>> + 'static + use<>) {
+        let (tx, rx) = mpsc::unbounded();
+        let (done_tx, done) = futures::channel::oneshot::channel();
+        self.defer(async move {
+            let mut whole = true;
+            while let Some(chunk) = stream.next().await {
+                match &chunk {
+                    Ok(bytes) => copy.push(bytes),
+                    Err(()) => whole = false,
+                }
+                let _ = tx.unbounded_send(chunk);
+            }
+            let _ = done_tx.send(if whole { copy.finish() } else { None });
+        });
+        (rx, done.map(|copy| copy.ok().flatten()))
+    }
+    fn warn(&self, message: &str) {
+        self.world.warnings.borrow_mut().push(message.to_string());
+    }
+}

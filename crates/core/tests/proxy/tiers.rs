@@ -1,0 +1,115 @@
+//! Two tiers: promotion, variants, sizes, and how many calls each request costs.
+
+use super::support::*;
+
+#[test]
+fn after_a_restart_l2_answers_and_fills_l1_without_making_the_response_younger() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=100"), ("age", "10")], "hello");
+    cache.get("/a");
+    cache.wait(20);
+    cache.restart();
+    let l2 = cache.get("/a");
+    assert_eq!((l2.tier(), l2.field("age")), ("L2-HIT", "30"));
+    cache.wait(20);
+    let l1 = cache.get("/a");
+    assert_eq!((l1.tier(), l1.field("age")), ("L1-HIT", "50"));
+    // Past the 30 s of stale-while-revalidate, too.
+    cache.wait(80);
+    cache.respond(200, &[("cache-control", "max-age=100")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+}
+
+#[test]
+fn a_hit_costs_one_read_and_a_miss_one_read_one_query_and_one_batch() {
+    let mut cache = Cache::new("");
+    // The tables are made by the first use.
+    cache.respond(200, &[("cache-control", "max-age=100")], "warm");
+    cache.get("/warm");
+    let world = cache.host.world.clone();
+    let costs = || (world.kv_gets.take(), world.kv_puts.take(), world.queries.take(), world.batches.take());
+    costs();
+    cache.respond(200, &[("cache-control", "max-age=100")], "hello");
+    cache.get("/a");
+    assert_eq!(costs(), (1, 1, 1, 1));
+    cache.get("/a");
+    assert_eq!(costs(), (1, 0, 0, 0));
+    cache.restart();
+    cache.get("/a");
+    assert_eq!(costs(), (1, 1, 1, 0));
+}
+
+#[test]
+fn with_second_hit_admission_a_miss_writes_l2_only_and_a_second_request_fills_l1() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n");
+    cache.respond(200, &[("cache-control", "max-age=100")], "hello");
+    cache.get("/a");
+    assert_eq!(cache.host.world.kv_puts.get(), 0);
+    assert_eq!(cache.get("/a").tier(), "L2-HIT");
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
+    assert_eq!(cache.host.world.kv_puts.get(), 1);
+}
+
+#[test]
+fn variants_stand_side_by_side_in_both_tiers() {
+    let mut cache = Cache::new("");
+    let langs = ["de", "en", "fr", "it"];
+    for lang in langs {
+        cache.origin(Script::Respond(
+            200,
+            vec![("cache-control", "max-age=100".into()), ("vary", "Accept-Language".into())],
+            vec![lang.as_bytes()],
+        ));
+        assert_eq!(cache.get_with("/a", &[("accept-language", lang)]).text(), lang);
+    }
+    for tier in ["L1-HIT", "L2-HIT"] {
+        for lang in langs {
+            let answer = cache.get_with("/a", &[("accept-language", lang)]);
+            assert_eq!((answer.text(), answer.tier()), (lang, tier));
+        }
+        cache.restart();
+    }
+    assert_eq!(cache.asked(), 4);
+}
+
+#[test]
+fn a_large_response_is_kept_in_l2_in_chunks_and_not_in_l1() {
+    let body: &'static [u8] = Vec::leak((0..3_000_000u32).map(|n| n as u8).collect());
+    let mut cache = Cache::new("");
+    cache.origin(Script::Respond(200, vec![("cache-control", "max-age=100".into())], vec![body]));
+    cache.get("/a");
+    for _ in 0..2 {
+        let answer = cache.get("/a");
+        assert_eq!(answer.tier(), "L2-HIT");
+        assert!(answer.body.as_deref() == Some(body));
+    }
+    // A smaller one replaces it whole.
+    cache.wait(1000);
+    cache.respond(200, &[("cache-control", "max-age=100")], "small");
+    cache.get("/a");
+    let chunks: i64 = cache.host.database.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).unwrap();
+    assert_eq!(chunks, 0);
+}
+
+#[test]
+fn a_response_larger_than_every_tier_streams_through_uncached() {
+    let mut cache = Cache::new("[tiers.l1]\nmax_size = \"10B\"\n[tiers.l2]\nmax_size = \"10B\"\n");
+    for length in [vec![("content-length", "11".to_string())], vec![]] {
+        let mut fields = vec![("cache-control", "max-age=100".to_string())];
+        fields.extend(length);
+        cache.origin(Script::Respond(200, fields, vec![b"01234", b"567890"]));
+        let answer = cache.get("/a");
+        assert_eq!((answer.tier(), answer.text()), ("MISS", "01234567890"));
+    }
+    assert!(cache.host.world.kv.borrow().is_empty());
+}
+
+#[test]
+fn what_is_over_is_swept_from_l2() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1")], "hello");
+    cache.get("/a");
+    cache.wait(40 * 24 * 3600);
+    cache.respond(200, &[("cache-control", "max-age=1")], "again");
+    assert_eq!(cache.get("/a").tier(), "MISS");
+}

@@ -1,0 +1,103 @@
+//! Body streams: passed on as the host's own resource, made from bytes at hand, or copied on the way.
+
+use bytes::Bytes;
+use futures::channel::oneshot;
+use spin_sdk::wasip3::http::types::{ErrorCode, Trailers};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
+use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
+use std::future::Future;
+use terrace_core::capture::Capture;
+
+/// How a body ended: with its trailers, or cut.
+pub type End = Result<Option<Trailers>, ErrorCode>;
+
+/// How many bytes are read from the origin at once.
+const READ: usize = 64 << 10;
+
+/// The host's own stream, and how it ends.
+pub struct Stream {
+    pub content: StreamReader<u8>,
+    pub end: FutureReader<End>,
+}
+
+/// An end without trailers, for a body that is empty.
+pub fn no_trailers() -> FutureReader<End> {
+    let (writer, reader) = wit_future::new(|| Ok(None));
+    drop(writer);
+    reader
+}
+
+/// A stream of bytes that are at hand. A client that leaves early is no error.
+pub fn full(bytes: Bytes) -> Stream {
+    let (mut tx, content) = wit_stream::new();
+    let (end_tx, end) = wit_future::new(|| Ok(None));
+    spawn(async move {
+        tx.write_all(Vec::from(bytes)).await;
+        drop(tx);
+        drop(end_tx);
+    });
+    Stream { content, end }
+}
+
+/// Passes a stream on and copies it. The copy is finished before the client sees the end, so that the store begins first.
+pub fn tee(mut from: Stream, mut copy: Capture) -> (Stream, impl Future<Output = Option<Bytes>> + 'static + use<>) {
+    let (mut tx, content) = wit_stream::new();
+    let (end_tx, end) = wit_future::new(|| Err(ErrorCode::ConnectionTerminated));
+    let (done_tx, done) = oneshot::channel();
+    spawn(async move {
+        let mut client_reads = true;
+        let mut buffer = Vec::with_capacity(READ);
+        let ended = loop {
+            let (result, chunk) = from.content.read(buffer).await;
+            if !chunk.is_empty() {
+                copy.push(&chunk);
+            }
+            buffer = match client_reads {
+                true if !chunk.is_empty() => {
+                    let left = tx.write_all(chunk).await;
+                    client_reads = left.is_empty();
+                    Vec::with_capacity(READ)
+                }
+                _ => chunk,
+            };
+            buffer.clear();
+            if !client_reads && !copy.is_live() {
+                return;
+            }
+            match result {
+                StreamResult::Complete(_) => {}
+                StreamResult::Dropped => break true,
+                StreamResult::Cancelled => break false,
+            }
+        };
+        let end = match ended {
+            true => from.end.await,
+            false => Err(ErrorCode::ConnectionTerminated),
+        };
+        let whole = if end.is_ok() { copy.finish() } else { None };
+        // Nobody may be waiting for the copy: that is fine.
+        let _ = done_tx.send(whole);
+        drop(tx);
+        let _ = end_tx.write(end).await;
+    });
+    (Stream { content, end }, async move { done.await.ok().flatten() })
+}
+
+/// A response's content as the host's own stream.
+pub fn of_response(response: spin_sdk::wasip3::http::types::Response) -> Stream {
+    let (content, end) = spin_sdk::wasip3::http::types::Response::consume_body(response, handled());
+    Stream { content, end }
+}
+
+/// A request's content as the host's own stream.
+pub fn of_request(request: spin_sdk::wasip3::http::types::Request) -> Stream {
+    let (content, end) = spin_sdk::wasip3::http::types::Request::consume_body(request, handled());
+    Stream { content, end }
+}
+
+/// What we tell the host of our own handling: nothing went wrong.
+fn handled() -> FutureReader<Result<(), ErrorCode>> {
+    let (writer, reader) = wit_future::new(|| Ok(()));
+    drop(writer);
+    reader
+}
