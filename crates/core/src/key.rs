@@ -5,6 +5,7 @@
 
 use crate::config::{Policy, Query, glob};
 use crate::fields::Fields;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The key of an object or of a variant: 256 bits.
@@ -14,9 +15,13 @@ pub struct Key(pub [u8; 32]);
 impl Key {
     /// The key as stores take it: 64 lower-case hexadecimal digits.
     pub fn text(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().map_or('0', char::from);
-        self.0.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
+        let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+        }
+        text
     }
 }
 
@@ -119,7 +124,7 @@ fn normal_authority(scheme: &str, authority: &str) -> String {
 
 /// Percent-encoding in one form: `%7e` and `%7E` of an unreserved character become the character, all others upper-case
 /// hexadecimal digits (RFC 3986 6.2.2.1, 6.2.2.2). Reserved characters stay as they were sent: `%2F` is not `/`.
-pub fn normal_percent(text: &str) -> std::borrow::Cow<'_, str> {
+pub fn normal_percent(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
     }
@@ -149,10 +154,10 @@ pub fn normal_percent(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The query as it enters the key: ignored parameters left out, sorted by name where the route says so.
-fn filtered_query(query: &str, rule: &Query) -> String {
+fn filtered_query<'a>(query: &'a str, rule: &Query) -> Cow<'a, str> {
     let query = normal_percent(query);
     if rule.ignore.is_empty() && !rule.sort {
-        return query.into_owned();
+        return query;
     }
     let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_string();
     let mut pairs: Vec<&str> =
@@ -160,7 +165,7 @@ fn filtered_query(query: &str, rule: &Query) -> String {
     if rule.sort {
         pairs.sort_by_key(|pair| name(pair));
     }
-    pairs.join("&")
+    pairs.join("&").into()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod defaults;
 mod error;
 mod later;
 pub mod limits;
+mod percent;
 mod reader;
 mod routes;
 mod schema;
@@ -16,6 +17,7 @@ mod syntax;
 mod value;
 
 pub use error::{Error, Errors, MAX_ERRORS};
+pub use percent::normal_percent;
 
 use std::time::Duration;
 
@@ -206,12 +208,13 @@ impl Config {
             })
     }
 
-    /// The policy for a path as sent (still percent-encoded), in the normal form of [`crate::key::normal_percent`]: without
-    /// it, `/%61` would slip past a route for `/a`.
+    /// The policy for a path as sent (still percent-encoded). It is matched in its normal form ([`normal_percent`]), or `/%61`
+    /// would slip past a route for `/a`.
     pub fn policy(&self, path: &str) -> &Policy {
+        let path = normal_percent(path);
         self.routes
             .iter()
-            .find(|route| glob(&route.pattern, path))
+            .find(|route| glob(&route.pattern, &path))
             .map_or(&self.default_policy, |route| &route.policy)
     }
 }

@@ -14,7 +14,7 @@ mod transfer;
 
 use crate::capture::Budget;
 use crate::config::{CacheMode, Config, Policy, RequestDirectives};
-use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale};
+use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key};
@@ -53,12 +53,20 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Lookable {
     method: Method,
-    url: String,
+    scheme: &'static str,
+    authority: String,
     target: String,
     fields: Fields,
     client: Option<IpAddr>,
     control: RequestControl,
     key: Key,
+}
+
+impl Lookable {
+    /// The request's URL as the client used it.
+    fn url(&self) -> String {
+        url_of(self.scheme, &self.authority, &self.target)
+    }
 }
 
 impl Proxy {
@@ -118,9 +126,8 @@ impl Proxy {
             },
             policy,
         );
-        let url = url_of(&request);
-        let Request { method, target, fields, client, .. } = request;
-        let request = Lookable { method, url, target, fields, client, control, key };
+        let Request { method, scheme, authority, target, fields, client, .. } = request;
+        let request = Lookable { method, scheme, authority, target, fields, client, control, key };
         self.lookup(&host, request).await
     }
 
@@ -159,14 +166,16 @@ impl Proxy {
         now: Timestamp,
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
-        let response = serve::stored(host, &request, &found.entry, now, &outcome);
         if stale == Some(ServedStale::WhileRevalidate) {
+            let response = serve::stored(host, &request, found.entry.clone(), now, &outcome);
             self.refresh_in_background(host, request, found, now);
-        } else if found.tier == crate::decision::Tier::L2 {
-            let (proxy, own) = (self, host.clone());
+            return response;
+        }
+        if found.tier == Tier::L2 {
+            let (proxy, own, found) = (self, host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        response
+        serve::stored(host, &request, found.entry, now, &outcome)
     }
 
     /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
@@ -265,11 +274,12 @@ impl Proxy {
         response: Response<H::Stream>,
         now: Timestamp,
     ) -> Response<H::Stream> {
-        let exchange = exchange(&request, &response, request_time, now);
+        let url = request.url();
+        let exchange = exchange(&request, &url, &response, request_time, now);
         found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(304), stored: None, from };
-        let answer = serve::stored(host, &request, &found.entry, now, &outcome);
+        let answer = serve::stored(host, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
         host.defer(async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await });
         answer
@@ -290,7 +300,7 @@ impl Proxy {
         self.backoff.failed(&request.key, now, host.random(), retry_after);
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why, detail: None, status, stored: None, from };
-        serve::stored(host, &request, &found.entry, now, &outcome)
+        serve::stored(host, &request, found.entry, now, &outcome)
     }
 
     /// Sends the request on; `held` makes it conditional (RFC 9111 4.3.1).
@@ -355,7 +365,6 @@ impl Proxy {
         if self.config.policy(request.path()).cache == CacheMode::Only {
             return self.fail(host, Failure::OnlyIfCached, None);
         }
-        let url = url_of(&request);
         let request_time = host.now();
         let Request { method, target, fields, client, body, scheme, authority } = request;
         let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
@@ -374,6 +383,7 @@ impl Proxy {
         let key = key_of(&authority, &target);
         let now = host.now();
         let control = RequestControl::default();
+        let url = url_of(scheme, &authority, &target);
         let seen = Exchange {
             method: &method,
             url: &url,
@@ -392,7 +402,7 @@ impl Proxy {
             }
         }
         if method == Method::POST {
-            let request = Lookable { method, url, target, fields, client, control, key };
+            let request = Lookable { method, scheme, authority, target, fields, client, control, key };
             return self.received(host, request, None, why, request_time, response, now);
         }
         let status = Some(response.status.as_u16());
@@ -418,20 +428,21 @@ fn request_id<H: Host>(host: &H) -> String {
 }
 
 /// The request's URL as the client used it.
-fn url_of<S>(request: &Request<S>) -> String {
-    format!("{}://{}{}", request.scheme, request.authority, request.target)
+fn url_of(scheme: &str, authority: &str, target: &str) -> String {
+    format!("{scheme}://{authority}{target}")
 }
 
 /// What the storing rules see.
 fn exchange<'a, S>(
     request: &'a Lookable,
+    url: &'a str,
     response: &'a Response<S>,
     request_time: Timestamp,
     response_time: Timestamp,
 ) -> Exchange<'a> {
     Exchange {
         method: &request.method,
-        url: &request.url,
+        url,
         request: &request.fields,
         status: response.status.as_u16(),
         response: &response.fields,

@@ -17,12 +17,13 @@ use http::{Method, StatusCode};
 pub(super) fn stored<H: Host>(
     host: &H,
     request: &Lookable,
-    entry: &Entry,
+    entry: Entry,
     now: Timestamp,
     outcome: &Outcome,
 ) -> Response<H::Stream> {
+    let age = entry.head.freshness.age_secs(now);
     let mut response = content(host, request, entry);
-    response.fields.append("age", entry.head.freshness.age_secs(now).to_string());
+    response.fields.append("age", age.to_string());
     report::describe(outcome, &mut response.fields);
     response
 }
@@ -44,28 +45,27 @@ pub(super) fn is_not_modified(request: &Lookable, head: &Head) -> bool {
     validate::precondition(&request.method, &request.fields, head) == Precondition::NotModified
 }
 
-fn content<H: Host>(host: &H, request: &Lookable, entry: &Entry) -> Response<H::Stream> {
-    let head = &entry.head;
-    if is_not_modified(request, head) {
+fn content<H: Host>(host: &H, request: &Lookable, Entry { head, body }: Entry) -> Response<H::Stream> {
+    if is_not_modified(request, &head) {
         return not_modified(&head.fields);
     }
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);
-    let mut fields = head.fields.clone();
     if request.method == Method::HEAD {
-        return Response { status, fields, body: Body::Empty };
+        return Response { status, fields: head.fields, body: Body::Empty };
     }
     let length = head.body_len;
-    let whole = |fields| Response { status, fields, body: full(entry.body.clone()) };
-    match range::select(&request.method, &request.fields, head, length) {
-        Selection::Whole => whole(fields),
+    let selection = range::select(&request.method, &request.fields, &head, length);
+    let mut fields = head.fields;
+    match selection {
+        Selection::Whole => Response { status, fields, body: full(body) },
         Selection::Part { start, end } => {
             fields.set("content-range", range::content_range(start, end, length));
-            partial(fields, slice(&entry.body, start, end))
+            partial(fields, slice(&body, start, end))
         }
         Selection::Parts(parts) => {
             let boundary = format!("terrace-{:016x}", host.random());
             let content_type = fields.get("content-type").map(<[u8]>::to_vec);
-            let body = range::multipart(&entry.body, &parts, content_type.as_deref(), length, &boundary);
+            let body = range::multipart(&body, &parts, content_type.as_deref(), length, &boundary);
             fields.set("content-type", format!("multipart/byteranges; boundary={boundary}"));
             partial(fields, body)
         }

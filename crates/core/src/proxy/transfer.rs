@@ -76,7 +76,8 @@ impl Proxy {
         self.backoff.succeeded(&request.key);
         if status == 304 {
             if update::matches_304(&found.entry.head, &response.fields) {
-                let exchange = exchange(&request, &response, request_time, now);
+                let url = request.url();
+                let exchange = exchange(&request, &url, &response, request_time, now);
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
                 self.tiers(host).update(&found.key, &found.entry, found.tier, now).await;
             }
@@ -104,7 +105,8 @@ impl Proxy {
         now: Timestamp,
     ) -> Response<H::Stream> {
         if let Some(mut found) = replaces {
-            let exchange = exchange(&request, &response, request_time, now);
+            let url = request.url();
+            let exchange = exchange(&request, &url, &response, request_time, now);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
                 HeadUpdate::Refresh(head) => {
                     found.entry.head = head;
@@ -131,7 +133,9 @@ impl Proxy {
         request_time: Timestamp,
         now: Timestamp,
     ) -> Result<Plan, NotStored> {
-        let plan = storable::storable(&exchange(request, response, request_time, now), self.policy_of(&request.target))?;
+        let url = request.url();
+        let seen = exchange(request, &url, response, request_time, now);
+        let plan = storable::storable(&seen, self.policy_of(&request.target))?;
         let largest = self.config.l1.max_size.max(self.config.l2.max_size);
         if content_length(response).is_some_and(|length| length > largest) {
             return Err(NotStored::TooLarge);
@@ -195,7 +199,7 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.tiers(host).store(&request.key, &request.url, entry, replaces, now).await;
+        self.tiers(host).store(&request.key, &request.url(), entry, replaces, now).await;
     }
 }
 

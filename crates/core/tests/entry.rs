@@ -1,0 +1,104 @@
+//! Entry bytes: what is written is read back, and nothing that is read can do harm (DESIGN.md, decision 8).
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use terrace_core::entry::codec::{Corrupt, decode, decode_head, encode, encode_head};
+use terrace_core::entry::{Entry, MAX_VARIANTS, Selecting, Variant};
+use terrace_core::fields::Fields;
+use terrace_core::key::Key;
+use terrace_core::rules::freshness::{Freshness, Source};
+use terrace_core::time::Timestamp;
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z][a-z0-9-]{0,20}"
+}
+
+fn selecting() -> impl Strategy<Value = Selecting> {
+    vec((name(), option::of(vec(any::<u8>(), 0..20))), 0..4).prop_map(Selecting)
+}
+
+fn freshness() -> impl Strategy<Value = Freshness> {
+    let numbers = (any::<i64>(), any::<i64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..Source::ALL.len());
+    (numbers, flags).prop_map(|((born, received, lifetime, swr, sie), (must, no_cache, validator, source))| Freshness {
+        born: Timestamp(born),
+        received: Timestamp(received),
+        lifetime_ms: lifetime,
+        source: Source::ALL[source],
+        stale_while_revalidate_ms: swr,
+        stale_if_error_ms: sie,
+        must_revalidate: must,
+        no_cache,
+        has_validator: validator,
+    })
+}
+
+fn variant() -> impl Strategy<Value = Variant> {
+    (any::<[u8; 32]>(), selecting(), option::of("[a-z]{2}")).prop_map(|(key, selecting, language)| Variant {
+        key: Key(key),
+        selecting,
+        language,
+    })
+}
+
+prop_compose! {
+    fn entry()(
+        status in 200u16..600,
+        fields in vec((name(), vec(any::<u8>(), 0..60)), 0..20),
+        freshness in freshness(),
+        selecting in selecting(),
+        variants in vec(variant(), 0..MAX_VARIANTS),
+        body in vec(any::<u8>(), 0..3000),
+    ) -> Entry {
+        let mut entry = Entry::new(status, Fields::from_list(fields), freshness, selecting, Bytes::from(body));
+        entry.head.variants = variants;
+        entry
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded(entry in entry(), until in any::<i64>()) {
+        let until = Timestamp(until);
+        prop_assert_eq!(decode(Bytes::from(encode(&entry, until))), Ok((entry.clone(), until)));
+        let head = encode_head(&entry.head, until, 0);
+        prop_assert_eq!(decode_head(&head), Ok((entry.head, until, head.len())));
+    }
+
+    #[test]
+    fn one_wrong_bit_is_noticed(entry in entry(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let mut record = encode(&entry, Timestamp(0));
+        let at = at.index(record.len());
+        record[at] ^= 1 << bit;
+        prop_assert_eq!(decode(Bytes::from(record)), Err(Corrupt));
+    }
+
+    #[test]
+    fn a_record_that_is_cut_or_continued_is_noticed(entry in entry(), at in any::<prop::sample::Index>()) {
+        let record = encode(&entry, Timestamp(0));
+        let cut = record[..at.index(record.len())].to_vec();
+        prop_assert_eq!(decode(Bytes::from(cut)), Err(Corrupt));
+        prop_assert_eq!(decode(Bytes::from([record.as_slice(), b"x"].concat())), Err(Corrupt));
+    }
+
+    #[test]
+    fn rubbish_is_never_an_entry(rubbish in vec(any::<u8>(), 0..400)) {
+        prop_assert_eq!(decode(Bytes::from(rubbish)), Err(Corrupt));
+    }
+
+    /// A checksum that fits does not make the rest true: lengths are bounded by what is there.
+    #[test]
+    fn rubbish_behind_a_good_checksum_does_no_harm(rubbish in vec(any::<u8>(), 0..400)) {
+        let mut record = b"TRC\x01".to_vec();
+        record.extend_from_slice(&(rubbish.len() as u32).to_le_bytes());
+        let until = 5i64.to_le_bytes();
+        record.extend_from_slice(&until);
+        let sum = terrace_core::entry::codec::checksum(&[until.as_slice(), &rubbish].concat());
+        record.extend_from_slice(&sum.to_le_bytes());
+        record.extend_from_slice(&rubbish);
+        let _ = decode(Bytes::from(record));
+    }
+}
