@@ -1,1 +1,31 @@
-//! .
+//! The behaviour suite and the conformance runner.
+//!
+//! ```text
+//! runner ──> suite/* ──> World ──> Terrace (a process: host.rs) ──> Origin (scripted: origin.rs, reply.rs)
+//!                                     ^                                 
+//!                        Client (raw: client.rs) ── HTTP ──┘
+//! ```
+//!
+//! A behaviour is an async function that takes a [`World`] and is named as a sentence. It knows no host: what hosts differ in
+//! is asked of [`host::Host`], and a new host is a new variant there. Nothing asserts a time; what has to be awaited is polled
+//! with [`PATIENCE`].
+
+pub mod client;
+pub mod conformance;
+pub mod host;
+pub mod origin;
+pub mod reply;
+pub mod suite;
+pub mod wire;
+pub mod world;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything may take before a test gives up: generous, because a loaded machine is no defect.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

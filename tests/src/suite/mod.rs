@@ -1,0 +1,96 @@
+//! The behaviour suite. One file per idea; every behaviour is listed at the top of its file, and an unlisted one does not
+//! compile without a warning.
+
+use crate::host::Host;
+use crate::world::World;
+use std::pin::Pin;
+
+type Run = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// One behaviour.
+pub struct Behaviour {
+    /// The idea it belongs to.
+    pub idea: &'static str,
+    /// The sentence.
+    pub name: &'static str,
+    /// Runs it; a panic is a failure.
+    pub run: Run,
+    /// Whether it holds on a host at all.
+    pub holds_on: fn(Host) -> bool,
+}
+
+/// Lists the behaviours of a file: `behaviours![a, b, c]`, or `behaviours![a, b; if Host::is_ours]`.
+macro_rules! behaviours {
+    ($($name:ident),+ $(,)?) => { behaviours![$($name),+; if |_| true] };
+    ($($name:ident),+ ; if $holds_on:expr) => {
+        &[$($crate::suite::Behaviour {
+            idea: module_path!(),
+            name: stringify!($name),
+            run: |world| Box::pin($name(world)),
+            holds_on: $holds_on,
+        }),+]
+    };
+}
+
+mod bad_input;
+mod failures;
+mod fields;
+mod freshness;
+mod http2;
+mod keys;
+mod lifecycle;
+mod methods;
+mod policy;
+mod ranges;
+mod routes;
+mod stale;
+mod streaming;
+mod tiers;
+mod validation;
+mod vary;
+
+/// Every behaviour.
+pub fn all() -> impl Iterator<Item = &'static Behaviour> {
+    let ideas = [
+        tiers::ALL,
+        freshness::ALL,
+        policy::ALL,
+        vary::ALL,
+        methods::ALL,
+        validation::ALL,
+        ranges::ALL,
+        stale::ALL,
+        failures::ALL,
+        streaming::ALL,
+        fields::ALL,
+        keys::ALL,
+        routes::ALL,
+        http2::ALL,
+        bad_input::ALL,
+        lifecycle::ALL,
+    ];
+    ideas.into_iter().flatten()
+}
+
+/// Bytes that only their seed decides, different for each: what a cache hands out can be checked without keeping it.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        // xorshift64*
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A gzip file.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).expect("a Vec takes everything");
+    encoder.finish().expect("a Vec takes everything")
+}

@@ -1,0 +1,44 @@
+//! Runs every behaviour on every host that is here: `cargo test -p terrace-tests --test behaviour -- [FILTER]`.
+//! A test's name is `host::idea::sentence`.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use terrace_tests::host::Host;
+use terrace_tests::suite::{self, Behaviour};
+use terrace_tests::world::World;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Behaviours mostly wait; more of them than cores run at once.
+    arguments.test_threads.get_or_insert(6);
+    let mut trials = Vec::new();
+    for host in Host::ALL {
+        let missing = host.missing();
+        if let Some(why) = &missing {
+            let bar = "=".repeat(100);
+            eprintln!(
+                "{bar}\nTHE SUITE DID NOT RUN ON {}: {why}\n{bar}",
+                host.name().to_uppercase()
+            );
+        }
+        for behaviour in suite::all().filter(|behaviour| (behaviour.holds_on)(host)) {
+            let idea = behaviour.idea.rsplit("::").next().unwrap_or_default();
+            let name = format!("{}::{idea}::{}", host.name(), behaviour.name);
+            let missing = missing.clone();
+            let ignored = missing.is_some() && !host.is_required();
+            let run = move || match missing {
+                Some(why) => Err(Failed::from(why)),
+                None => run(host, behaviour),
+            };
+            trials.push(Trial::test(name, run).with_ignored_flag(ignored));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn run(host: Host, behaviour: &Behaviour) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on((behaviour.run)(World { host }));
+    Ok(())
+}
