@@ -1,11 +1,6 @@
 //! Whatever the text, reading it ends with a configuration or with errors that can be shown.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use proptest::prelude::*;
 use terrace_core::config::{Config, glob};
@@ -23,10 +18,7 @@ fn read(text: &str) -> Result<(), TestCaseError> {
             for error in &errors {
                 prop_assert!((1..=lines).contains(&error.line), "{error:?}");
                 let line = text.split('\n').nth(error.line - 1).unwrap_or_default();
-                prop_assert!(
-                    (1..=line.chars().count() + 2).contains(&error.column),
-                    "{error:?}"
-                );
+                prop_assert!((1..=line.chars().count() + 2).contains(&error.column), "{error:?}");
             }
             prop_assert!(!errors.to_string().is_empty());
         }
@@ -106,14 +98,8 @@ fn words() -> impl Strategy<Value = String> {
 
 /// Lines of the schema with any value, under any section.
 fn lines() -> impl Strategy<Value = String> {
-    let section = prop::sample::select(vec![
-        "[origin]",
-        "[cache]",
-        "[tiers.l1]",
-        "[tiers.l2]",
-        "[[route]]",
-        "[gateway]",
-    ]);
+    let section =
+        prop::sample::select(vec!["[origin]", "[cache]", "[tiers.l1]", "[tiers.l2]", "[[route]]", "[gateway]"]);
     let key = prop::sample::select(vec![
         "url",
         "timeout",
@@ -146,13 +132,10 @@ fn lines() -> impl Strategy<Value = String> {
         "\"[0-9]{0,22}(ms|s|m|h|d|B|KiB|MiB|GiB|w)\"",
         "\"https?://\\PC{0,12}\"",
     ];
-    let line =
-        (prop::option::weighted(0.3, section), key, value).prop_map(|(section, key, value)| {
-            match section {
-                Some(section) => format!("{section}\n{key} = {value}\n"),
-                None => format!("{key} = {value}\n"),
-            }
-        });
+    let line = (prop::option::weighted(0.3, section), key, value).prop_map(|(section, key, value)| match section {
+        Some(section) => format!("{section}\n{key} = {value}\n"),
+        None => format!("{key} = {value}\n"),
+    });
     prop::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
 }
 

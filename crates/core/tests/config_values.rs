@@ -1,11 +1,6 @@
 //! What a right `terrace.toml` means, and what holds where it says nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
 use terrace_core::config::{
@@ -32,38 +27,17 @@ fn an_empty_file_means_the_defaults() {
     let config = parse("");
     assert_eq!(config, Config::default());
     assert_eq!(config.origin.url, None);
-    assert_eq!(
-        (config.origin.connect_timeout, config.origin.timeout),
-        (secs(2), secs(30))
-    );
-    assert_eq!(
-        (config.l1.max_size, config.l1.max_ttl, config.l1.admit),
-        (MIB, secs(3600), Admit::Auto)
-    );
-    assert_eq!(
-        (config.l2.max_size, config.l2.max_ttl),
-        (20 * MIB, secs(30 * 86_400))
-    );
+    assert_eq!((config.origin.connect_timeout, config.origin.timeout), (secs(2), secs(30)));
+    assert_eq!((config.l1.max_size, config.l1.max_ttl, config.l1.admit), (MIB, secs(3600), Admit::Auto));
+    assert_eq!((config.l2.max_size, config.l2.max_ttl), (20 * MIB, secs(30 * 86_400)));
     assert_eq!(config.l1.timeout, Duration::from_millis(50));
     assert_eq!(config.l2.timeout, Duration::from_millis(500));
     let policy = config.default_policy;
     assert_eq!((policy.ttl, policy.default_ttl), (None, secs(0)));
-    assert_eq!(
-        (policy.stale_while_revalidate, policy.stale_if_error),
-        (secs(30), secs(86_400))
-    );
-    assert_eq!(
-        (policy.profile, policy.set_cookie),
-        (Profile::Safe, SetCookie::Never)
-    );
-    assert_eq!(
-        (policy.request_directives, policy.cache),
-        (RequestDirectives::Ignore, CacheMode::On)
-    );
-    assert_eq!(
-        (policy.negative_ttl, policy.vary, policy.query),
-        (vec![], vec![], Query::default())
-    );
+    assert_eq!((policy.stale_while_revalidate, policy.stale_if_error), (secs(30), secs(86_400)));
+    assert_eq!((policy.profile, policy.set_cookie), (Profile::Safe, SetCookie::Never));
+    assert_eq!((policy.request_directives, policy.cache), (RequestDirectives::Ignore, CacheMode::On));
+    assert_eq!((policy.negative_ttl, policy.vary, policy.query), (vec![], vec![], Query::default()));
 }
 
 /// Every line of the file that comes with terrace states the default.
@@ -77,31 +51,15 @@ fn the_shipped_file_states_the_defaults() {
 /// Its examples are right too: they are the lines that begin with `#` and no space.
 #[test]
 fn the_examples_of_the_shipped_file_are_right() {
-    let example = |line: &str| {
-        line.strip_prefix('#')
-            .filter(|rest| !rest.starts_with(' '))
-            .map(str::to_string)
-    };
-    let lines: Vec<String> = shipped()
-        .lines()
-        .map(|line| example(line).unwrap_or(line.to_string()))
-        .collect();
+    let example = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).map(str::to_string);
+    let lines: Vec<String> = shipped().lines().map(|line| example(line).unwrap_or(line.to_string())).collect();
     let config = parse(&lines.join("\n"));
     assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY"]);
-    assert_eq!(
-        config.default_policy.negative_ttl,
-        [(404, secs(10)), (410, secs(60))]
-    );
+    assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
     assert_eq!(config.routes.len(), 2);
     let products = config.policy("/api/products/7");
     assert_eq!(products.ttl, Some(secs(3600)));
-    assert_eq!(
-        products.query,
-        Query {
-            ignore: vec!["utm_*".to_string()],
-            sort: true
-        }
-    );
+    assert_eq!(products.query, Query { ignore: vec!["utm_*".to_string()], sort: true });
     assert_eq!(products.stale_if_error, secs(7 * 86_400));
     assert_eq!(config.policy("/api/account/me").cache, CacheMode::Off);
     assert_eq!(config.policy("/"), &config.default_policy);
@@ -118,73 +76,30 @@ fn units() {
         ("30d", secs(30 * 86_400)),
         ("007s", secs(7)),
     ] {
-        assert_eq!(
-            parse(&format!("cache.default_ttl = '{text}'"))
-                .default_policy
-                .default_ttl,
-            ttl,
-            "{text}"
-        );
+        assert_eq!(parse(&format!("cache.default_ttl = '{text}'")).default_policy.default_ttl, ttl, "{text}");
     }
-    for (text, size) in [
-        ("1B", 1),
-        ("64KiB", 65_536),
-        ("20MiB", 20 * MIB),
-        ("0064MiB", 64 * MIB),
-    ] {
-        assert_eq!(
-            parse(&format!("tiers.l2.max_size = '{text}'")).l2.max_size,
-            size,
-            "{text}"
-        );
+    for (text, size) in [("1B", 1), ("64KiB", 65_536), ("20MiB", 20 * MIB), ("0064MiB", 64 * MIB)] {
+        assert_eq!(parse(&format!("tiers.l2.max_size = '{text}'")).l2.max_size, size, "{text}");
     }
 }
 
 #[test]
 fn every_word() {
-    for (text, word) in [
-        ("auto", Admit::Auto),
-        ("always", Admit::Always),
-        ("second-hit", Admit::SecondHit),
-    ] {
+    for (text, word) in [("auto", Admit::Auto), ("always", Admit::Always), ("second-hit", Admit::SecondHit)] {
         assert_eq!(parse(&format!("tiers.l1.admit = '{text}'")).l1.admit, word);
     }
-    for (text, word) in [
-        ("on", CacheMode::On),
-        ("off", CacheMode::Off),
-        ("only", CacheMode::Only),
-    ] {
+    for (text, word) in [("on", CacheMode::On), ("off", CacheMode::Off), ("only", CacheMode::Only)] {
         let config = parse(&format!("[[route]]\nmatch = '/'\ncache = '{text}'"));
         assert_eq!(config.policy("/").cache, word);
     }
-    for (text, word) in [
-        ("never", SetCookie::Never),
-        ("strip", SetCookie::Strip),
-        ("store", SetCookie::Store),
-    ] {
-        assert_eq!(
-            parse(&format!("cache.set_cookie = '{text}'"))
-                .default_policy
-                .set_cookie,
-            word
-        );
+    for (text, word) in [("never", SetCookie::Never), ("strip", SetCookie::Strip), ("store", SetCookie::Store)] {
+        assert_eq!(parse(&format!("cache.set_cookie = '{text}'")).default_policy.set_cookie, word);
     }
-    for (text, word) in [
-        ("ignore", RequestDirectives::Ignore),
-        ("honour", RequestDirectives::Honour),
-    ] {
-        assert_eq!(
-            parse(&format!("cache.request_directives = '{text}'"))
-                .default_policy
-                .request_directives,
-            word
-        );
+    for (text, word) in [("ignore", RequestDirectives::Ignore), ("honour", RequestDirectives::Honour)] {
+        assert_eq!(parse(&format!("cache.request_directives = '{text}'")).default_policy.request_directives, word);
     }
     // What is not built may be switched off in so many words.
-    assert_eq!(
-        parse("cache = { collapse = 'off', early_refresh = 0 }"),
-        Config::default()
-    );
+    assert_eq!(parse("cache = { collapse = 'off', early_refresh = 0 }"), Config::default());
     assert_eq!(parse("cache = { early_refresh = 0.0 }"), Config::default());
 }
 
@@ -192,22 +107,11 @@ fn every_word() {
 fn the_profile_changes_what_is_left_open() {
     let rfc = parse("cache.profile = 'rfc9111'").default_policy;
     assert_eq!(rfc, Policy::of(Profile::Rfc9111));
-    assert_eq!(
-        (rfc.set_cookie, rfc.request_directives),
-        (SetCookie::Store, RequestDirectives::Honour)
-    );
-    assert_eq!(
-        (rfc.stale_while_revalidate, rfc.stale_if_error),
-        (secs(0), secs(86_400))
-    );
-    let said = parse(
-        "cache = { profile = 'rfc9111', set_cookie = 'strip', stale_while_revalidate = '5s' }",
-    )
-    .default_policy;
-    assert_eq!(
-        (said.set_cookie, said.stale_while_revalidate),
-        (SetCookie::Strip, secs(5))
-    );
+    assert_eq!((rfc.set_cookie, rfc.request_directives), (SetCookie::Store, RequestDirectives::Honour));
+    assert_eq!((rfc.stale_while_revalidate, rfc.stale_if_error), (secs(0), secs(86_400)));
+    let said =
+        parse("cache = { profile = 'rfc9111', set_cookie = 'strip', stale_while_revalidate = '5s' }").default_policy;
+    assert_eq!((said.set_cookie, said.stale_while_revalidate), (SetCookie::Strip, secs(5)));
     assert_eq!(said.request_directives, RequestDirectives::Honour);
 }
 
@@ -220,63 +124,45 @@ fn a_route_overrides_the_cache_section() {
          [cache]\ndefault_ttl = '1s'\nset_cookie = 'strip'\nnegative_ttl = { 410 = '2s', 404 = '1s' }\n",
     );
     let a = config.policy("/a/1");
-    assert_eq!(
-        (a.ttl, a.default_ttl, a.set_cookie),
-        (Some(secs(60)), secs(1), SetCookie::Strip)
-    );
+    assert_eq!((a.ttl, a.default_ttl, a.set_cookie), (Some(secs(60)), secs(1), SetCookie::Strip));
     assert_eq!(a.vary, ["accept-language", "x-a"]);
     assert_eq!(a.negative_ttl, [(503, secs(1))], "replaced as a whole");
     // What [cache] says outranks the profile of the route; what it leaves open follows that profile.
     let b = config.policy("/b");
-    assert_eq!(
-        (b.profile, b.set_cookie),
-        (Profile::Rfc9111, SetCookie::Strip)
-    );
-    assert_eq!(
-        (b.request_directives, b.stale_while_revalidate),
-        (RequestDirectives::Honour, secs(0))
-    );
+    assert_eq!((b.profile, b.set_cookie), (Profile::Rfc9111, SetCookie::Strip));
+    assert_eq!((b.request_directives, b.stale_while_revalidate), (RequestDirectives::Honour, secs(0)));
     let rest = config.policy("/a");
-    assert_eq!(
-        (rest.default_ttl, rest.negative_ttl.len(), rest.ttl),
-        (secs(3), 0, None)
-    );
-    assert_eq!(
-        config.default_policy.negative_ttl,
-        [(404, secs(1)), (410, secs(2))]
-    );
+    assert_eq!((rest.default_ttl, rest.negative_ttl.len(), rest.ttl), (secs(3), 0, None));
+    assert_eq!(config.default_policy.negative_ttl, [(404, secs(1)), (410, secs(2))]);
     assert_eq!(config.routes[0].pattern, "/a/*");
 }
 
 #[test]
 fn the_first_route_wins_where_patterns_overlap() {
-    let config =
-        parse("[[route]]\nmatch = '/a*c'\nttl = '1s'\n[[route]]\nmatch = '/ab*'\nttl = '2s'");
+    let config = parse("[[route]]\nmatch = '/a*c'\nttl = '1s'\n[[route]]\nmatch = '/ab*'\nttl = '2s'");
     assert_eq!(config.policy("/abc").ttl, Some(secs(1)));
     assert_eq!(config.policy("/abd").ttl, Some(secs(2)));
 }
 
 #[test]
+fn no_encoding_slips_past_a_route() {
+    let config = parse("[[route]]\nmatch = '/private/*'\ncache = 'off'\n[[route]]\nmatch = '/%C3%A4'\nttl = '1s'");
+    for path in ["/private/a", "/%70rivate/a", "/%70%72%69vate/%zz"] {
+        assert_eq!(config.policy(path).cache, CacheMode::Off, "{path}");
+    }
+    assert_eq!(config.policy("/%c3%a4").ttl, Some(secs(1)));
+    // %2F is data, not a separator.
+    assert_eq!(config.policy("/private%2Fa").cache, CacheMode::On);
+}
+
+#[test]
 fn defaults_give_way_to_what_is_said() {
     assert_eq!(parse("tiers.l2.max_size = '100KiB'").l1.max_size, 102_400);
-    assert_eq!(
-        parse("tiers.l2.max_size = '100KiB'\ntiers.l1.admit = 'always'")
-            .l1
-            .max_size,
-        102_400
-    );
-    assert_eq!(
-        parse("origin.timeout = '500ms'").origin.connect_timeout,
-        Duration::from_millis(500)
-    );
+    assert_eq!(parse("tiers.l2.max_size = '100KiB'\ntiers.l1.admit = 'always'").l1.max_size, 102_400);
+    assert_eq!(parse("origin.timeout = '500ms'").origin.connect_timeout, Duration::from_millis(500));
     assert_eq!(parse("tiers.l1.max_size = '20MiB'").l1.max_size, 20 * MIB);
     // The near tier may keep an entry longer than the far one.
-    assert_eq!(
-        parse("tiers.l2.max_ttl = '1m'\ncache.default_ttl = '30m'")
-            .l1
-            .max_ttl,
-        secs(3600)
-    );
+    assert_eq!(parse("tiers.l2.max_ttl = '1m'\ncache.default_ttl = '30m'").l1.max_ttl, secs(3600));
 }
 
 #[test]
@@ -295,24 +181,15 @@ fn headers() {
             ("x-c".to_string(), secret("c")),
         ]
     );
-    assert_eq!(
-        config.secrets().collect::<Vec<_>>(),
-        ["ORIGIN_API_KEY", "c"]
-    );
+    assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY", "c"]);
 }
 
 #[test]
 fn origins() {
     for (text, url) in [
-        (
-            "https://library.example.org",
-            "https://library.example.org/",
-        ),
+        ("https://library.example.org", "https://library.example.org/"),
         ("http://127.0.0.1:3000/", "http://127.0.0.1:3000/"),
-        (
-            "HTTPS://Example.ORG:443/base/path/",
-            "https://example.org/base/path/",
-        ),
+        ("HTTPS://Example.ORG:443/base/path/", "https://example.org/base/path/"),
         ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
         ("https://bücher.example", "https://xn--bcher-kva.example/"),
     ] {
@@ -330,19 +207,13 @@ fn an_origin_from_outside_meets_the_same_rules() {
     let before = config.clone();
     for (text, message) in [
         ("", "an origin starts with http:// or https://"),
-        (
-            "localhost:3000",
-            "an origin starts with http:// or https:// (did you mean \"http://localhost:3000\"?)",
-        ),
+        ("localhost:3000", "an origin starts with http:// or https:// (did you mean \"http://localhost:3000\"?)"),
         (
             "https://user:geheim@a.example",
             "a URL holds no user name or password; put them into origin.headers as a secret: \
              { authorization = { secret = \"NAME\" } }",
         ),
-        (
-            "https://a.example?x",
-            "an origin has no query; remove what follows the \"?\"",
-        ),
+        ("https://a.example?x", "an origin has no query; remove what follows the \"?\""),
     ] {
         assert_eq!(config.set_origin(text).unwrap_err(), message);
     }

@@ -109,7 +109,12 @@ fn targeted_fields_go_first() {
         (&[("cdn-cache-control", "max-age=-5")], Targeted, Some(0), "negative: stale"),
         (&[("cdn-cache-control", "foobar, max-age=3600")], Targeted, Some(3600), "2.1 extensions"),
         (&[("cdn-cache-control", "max-age=60;x=1")], Targeted, Some(60), "2.1 parameters are ignored"),
-        (&[("cdn-cache-control", "max-age=1"), ("cdn-cache-control", "max-age=2")], Targeted, Some(2), "RFC 9651 4.2.2"),
+        (
+            &[("cdn-cache-control", "max-age=1"), ("cdn-cache-control", "max-age=2")],
+            Targeted,
+            Some(2),
+            "RFC 9651 4.2.2",
+        ),
         (&[("cdn-cache-control", ""), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 empty: absent"),
         (&[("cdn-cache-control", "MaX-aGe=3600"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 no key"),
         (&[("cdn-cache-control", "max-age =100"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1"),
@@ -118,7 +123,12 @@ fn targeted_fields_go_first() {
         (&[("cdn-cache-control", "max-age=\"9\""), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
         (&[("cdn-cache-control", "max-age=9.5"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
         (&[("cdn-cache-control", "max-age"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
-        (&[("terrace-cache-control", "&"), ("cdn-cache-control", "max-age=6")], Targeted, Some(6), "2.2 next in the list"),
+        (
+            &[("terrace-cache-control", "&"), ("cdn-cache-control", "max-age=6")],
+            Targeted,
+            Some(6),
+            "2.2 next in the list",
+        ),
         (&[("cdn-cache-control", "&"), ("surrogate-control", "max-age=6")], Surrogate, Some(6), "next in the list"),
     ];
     for (lines, source, max_age, section) in rows {
@@ -136,7 +146,9 @@ fn targeted_fields_go_first() {
 
 #[test]
 fn surrogate_control() {
-    let of = |value: &str| response_control(&fields(&[("surrogate-control", value), ("cache-control", "max-age=5, no-store")]));
+    let of = |value: &str| {
+        response_control(&fields(&[("surrogate-control", value), ("cache-control", "max-age=5, no-store")]))
+    };
     let rows: &[(&str, bool, Option<u64>)] = &[
         ("max-age=3600", true, Some(3600)),
         ("MaX-aGe=3600", true, Some(3600)),
@@ -161,7 +173,10 @@ fn surrogate_control() {
         assert_eq!(control.no_store, !ours || value.starts_with("no-store"), "{value}");
     }
     let (control, _) = of("max-age=600+30");
-    assert_eq!((control.max_age, control.stale_while_revalidate, control.stale_if_error), (Some(600), Some(30), Some(30)));
+    assert_eq!(
+        (control.max_age, control.stale_while_revalidate, control.stale_if_error),
+        (Some(600), Some(30), Some(30))
+    );
 }
 
 #[test]

@@ -65,7 +65,8 @@ impl Host for Spin {
             return Err(OriginError::HttpProtocolError);
         }
         let response = client::send(outgoing).await.map_err(origin_error)?;
-        let status = http::StatusCode::from_u16(response.get_status_code()).map_err(|_| OriginError::HttpProtocolError)?;
+        let status =
+            http::StatusCode::from_u16(response.get_status_code()).map_err(|_| OriginError::HttpProtocolError)?;
         let fields = list(response.get_headers().copy_all());
         let body = match head || matches!(status.as_u16(), 204 | 304) {
             true => Body::Empty,
@@ -117,7 +118,9 @@ fn origin_error(error: ErrorCode) -> OriginError {
         ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout | ErrorCode::HttpResponseTimeout => {
             OriginError::HttpResponseTimeout
         }
-        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError | ErrorCode::TlsAlertReceived(_) => OriginError::TlsError,
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError | ErrorCode::TlsAlertReceived(_) => {
+            OriginError::TlsError
+        }
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited | ErrorCode::DestinationIpUnroutable => {
             OriginError::DestinationIpProhibited
         }

@@ -23,7 +23,8 @@ pub fn request(request: wasi::Request) -> Request<Stream> {
     fields.retain(|name, _| !name.starts_with("spin-"));
     let length = fields.get_str("content-length").and_then(|v| v.trim().parse::<u64>().ok());
     // A request without Content-Length may still have content, but GET and HEAD hardly ever do; what they have is not read.
-    let no_content = length == Some(0) || (length.is_none() && matches!(method, http::Method::GET | http::Method::HEAD));
+    let no_content =
+        length == Some(0) || (length.is_none() && matches!(method, http::Method::GET | http::Method::HEAD));
     let body = if no_content { Body::Empty } else { Body::Stream(body::of_request(request)) };
     Request { method, scheme, authority, target, fields, body, client }
 }

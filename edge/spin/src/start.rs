@@ -3,11 +3,11 @@
 use crate::body::Stream;
 use std::cell::RefCell;
 use std::rc::Rc;
+use terrace_core::Proxy;
 use terrace_core::config::Config;
 use terrace_core::decision::Failure;
 use terrace_core::message::Response;
 use terrace_core::report::problem;
-use terrace_core::Proxy;
 
 /// Where the manifest mounts the configuration.
 const CONFIG: &str = "/terrace.toml";

@@ -66,7 +66,9 @@ fn connection() -> Result<&'static spin::Connection, StoreError> {
 fn sql_error(error: spin::Error) -> StoreError {
     match error {
         spin::Error::DatabaseFull => StoreError::Full,
-        spin::Error::Io(why) if why.contains("no such table") || why.contains("no such column") => StoreError::Schema(why),
+        spin::Error::Io(why) if why.contains("no such table") || why.contains("no such column") => {
+            StoreError::Schema(why)
+        }
         spin::Error::Io(why) if why.contains("locked") || why.contains("busy") => StoreError::Busy(why),
         error => StoreError::Other(error.to_string()),
     }

@@ -1,8 +1,6 @@
 //! What holds where the file says nothing.
 
-use super::{
-    Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie,
-};
+use super::{Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
 use std::time::Duration;
 
 /// `origin.connect_timeout`: two lost packets are forgiven. Never more than `origin.timeout`.
@@ -54,33 +52,19 @@ impl Default for Config {
 
 impl Default for Origin {
     fn default() -> Self {
-        Origin {
-            url: None,
-            connect_timeout: CONNECT_TIMEOUT,
-            timeout: TIMEOUT,
-            headers: Vec::new(),
-        }
+        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new() }
     }
 }
 
 impl Default for L1 {
     fn default() -> Self {
-        L1 {
-            max_size: L1_MAX_SIZE,
-            max_ttl: L1_MAX_TTL,
-            admit: Admit::Auto,
-            timeout: L1_TIMEOUT,
-        }
+        L1 { max_size: L1_MAX_SIZE, max_ttl: L1_MAX_TTL, admit: Admit::Auto, timeout: L1_TIMEOUT }
     }
 }
 
 impl Default for L2 {
     fn default() -> Self {
-        L2 {
-            max_size: L2_MAX_SIZE,
-            max_ttl: L2_MAX_TTL,
-            timeout: L2_TIMEOUT,
-        }
+        L2 { max_size: L2_MAX_SIZE, max_ttl: L2_MAX_TTL, timeout: L2_TIMEOUT }
     }
 }
 
@@ -95,11 +79,7 @@ impl Policy {
     /// The defaults of a profile.
     pub fn of(profile: Profile) -> Policy {
         let (stale_while_revalidate, set_cookie, request_directives) = match profile {
-            Profile::Safe => (
-                STALE_WHILE_REVALIDATE,
-                SetCookie::Never,
-                RequestDirectives::Ignore,
-            ),
+            Profile::Safe => (STALE_WHILE_REVALIDATE, SetCookie::Never, RequestDirectives::Ignore),
             Profile::Rfc9111 => (Duration::ZERO, SetCookie::Store, RequestDirectives::Honour),
         };
         Policy {

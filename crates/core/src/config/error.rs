@@ -46,20 +46,11 @@ impl fmt::Display for Error {
         };
         // A long line is shown from a little before the error on.
         let before = self.column.saturating_sub(1);
-        let cut = if before < MAX_SHOWN / 2 {
-            0
-        } else {
-            before - MAX_SHOWN / 4
-        };
+        let cut = if before < MAX_SHOWN / 2 { 0 } else { before - MAX_SHOWN / 4 };
         let shown: String = source.chars().skip(cut).take(MAX_SHOWN).collect();
         let room = shown.chars().count().saturating_sub(before - cut).max(1);
         let line = self.line.to_string();
-        write!(
-            f,
-            "\n{line} | {shown}\n{:gutter$} | ",
-            "",
-            gutter = line.len()
-        )?;
+        write!(f, "\n{line} | {shown}\n{:gutter$} | ", "", gutter = line.len())?;
         write!(f, "{:indent$}", "", indent = before - cut)?;
         write!(f, "{:^<width$}", "", width = self.width.clamp(1, room))
     }
@@ -90,10 +81,7 @@ impl Errors {
         found.sort_by_key(|one| one.span.start);
         let omitted = found.len().saturating_sub(MAX_ERRORS);
         found.truncate(MAX_ERRORS);
-        let list = found
-            .into_iter()
-            .map(|one| one.locate(text, file))
-            .collect();
+        let list = found.into_iter().map(|one| one.locate(text, file)).collect();
         Errors { list, omitted }
     }
 }
@@ -139,9 +127,7 @@ impl Found {
     fn locate(self, text: &str, file: &str) -> Error {
         let (line, column, source) = position(text, self.span.start);
         let spanned = text.get(self.span.start.min(text.len())..self.span.end.min(text.len()));
-        let width = spanned
-            .and_then(|s| s.lines().next())
-            .map_or(1, |s| s.chars().count());
+        let width = spanned.and_then(|s| s.lines().next()).map_or(1, |s| s.chars().count());
         Error {
             file: file.to_string(),
             line,
@@ -169,27 +155,17 @@ pub(super) struct Wrong {
 impl Wrong {
     /// Just the message.
     pub fn new(message: impl Into<String>) -> Wrong {
-        Wrong {
-            message: message.into(),
-            hint: None,
-            private: false,
-        }
+        Wrong { message: message.into(), hint: None, private: false }
     }
 
     /// With what was probably meant, in quotes.
     pub fn hint(self, hint: Option<impl fmt::Display>) -> Wrong {
-        Wrong {
-            hint: hint.map(|hint| format!("\"{hint}\"")),
-            ..self
-        }
+        Wrong { hint: hint.map(|hint| format!("\"{hint}\"")), ..self }
     }
 
     /// Without the source line.
     pub fn private(self) -> Wrong {
-        Wrong {
-            private: true,
-            ..self
-        }
+        Wrong { private: true, ..self }
     }
 }
 
@@ -199,17 +175,10 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize, &str) {
     let before = text.get(..at).unwrap_or_default();
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     // A byte order mark is no character of the first line.
-    let start = if start == 0 && text.starts_with('\u{feff}') {
-        3.min(at)
-    } else {
-        start
-    };
+    let start = if start == 0 && text.starts_with('\u{feff}') { 3.min(at) } else { start };
     let line = before.matches('\n').count() + 1;
     let column = text.get(start..at).map_or(0, |s| s.chars().count()) + 1;
-    let source = text
-        .get(start..)
-        .and_then(|rest| rest.lines().next())
-        .unwrap_or_default();
+    let source = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     (line, column, source)
 }
 
@@ -217,9 +186,7 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize, &str) {
 fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
-        c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-            '\u{fffd}'
-        }
+        c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
         c => c,
     };
     text.chars().map(shown).collect()

@@ -42,10 +42,7 @@ pub(super) fn sections(root: &mut Table<'_>) {
                 schema::secret(&token);
             } else {
                 // It may be the token itself.
-                token.wrong(
-                    Wrong::new("a token never stands in the file; write { secret = \"NAME\" }")
-                        .private(),
-                );
+                token.wrong(Wrong::new("a token never stands in the file; write { secret = \"NAME\" }").private());
             }
         });
     });
@@ -64,20 +61,15 @@ pub(super) fn origin(origin: &mut Table<'_>) {
         });
     });
     refuse(origin, "breaker", |item| {
-        item.table(
-            "a table such as { failures = 5, window = \"10s\", open = \"30s\" }",
-            |table| {
-                count(table, "failures");
-                period(table, "window");
-                period(table, "open");
-            },
-        );
+        item.table("a table such as { failures = 5, window = \"10s\", open = \"30s\" }", |table| {
+            count(table, "failures");
+            period(table, "window");
+            period(table, "open");
+        });
     });
     refuse(origin, "pace", |item| {
         item.table("a table such as { rate = \"50/s\", burst = 20 }", |table| {
-            table
-                .get("rate")
-                .map(|item| item.parse("a rate such as \"50/s\"", rate));
+            table.get("rate").map(|item| item.parse("a rate such as \"50/s\"", rate));
             count(table, "burst");
         });
     });
@@ -93,9 +85,9 @@ pub(super) fn cache(cache: &mut Table<'_>) {
     if let Some(item) = cache.get("collapse") {
         match item.choice(&[("off", "off"), ("local", "local"), ("global", "global")]) {
             None | Some("off") => {}
-            Some(mode) => item.wrong(Wrong::new(format!(
-                "\"{mode}\" is not supported yet; write \"off\" or remove the key"
-            ))),
+            Some(mode) => {
+                item.wrong(Wrong::new(format!("\"{mode}\" is not supported yet; write \"off\" or remove the key")))
+            }
         }
     }
 }
@@ -116,66 +108,40 @@ pub(super) fn route(route: &mut Table<'_>) {
 
 fn gateway(gateway: &mut Table<'_>) {
     if let Some(item) = gateway.get("cors") {
-        item.table(
-            "a table such as { origins = [\"https://app.example.org\"] }",
-            |table| {
-                table
-                    .get("origins")
-                    .map(|item| item.strings("[\"https://app.example.org\"]", web_origin));
-                table
-                    .get("methods")
-                    .map(|item| item.strings("[\"GET\", \"HEAD\"]", method));
-                table.get("max_age").map(|item| item.duration(&LIFETIME));
-            },
-        );
+        item.table("a table such as { origins = [\"https://app.example.org\"] }", |table| {
+            table.get("origins").map(|item| item.strings("[\"https://app.example.org\"]", web_origin));
+            table.get("methods").map(|item| item.strings("[\"GET\", \"HEAD\"]", method));
+            table.get("max_age").map(|item| item.duration(&LIFETIME));
+        });
     }
     count(gateway, "max_in_flight");
-    gateway
-        .get("utilization")
-        .map(|item| item.number(0.01, 1.0));
+    gateway.get("utilization").map(|item| item.number(0.01, 1.0));
     if let Some(item) = gateway.get("queue") {
-        item.table(
-            "a table such as { depth = 500, wait = \"100ms\" }",
-            |table| {
-                table.get("depth").map(|item| item.integer(0, MANY));
-                table.get("wait").map(|item| item.duration(&TIMEOUT));
-            },
-        );
+        item.table("a table such as { depth = 500, wait = \"100ms\" }", |table| {
+            table.get("depth").map(|item| item.integer(0, MANY));
+            table.get("wait").map(|item| item.duration(&TIMEOUT));
+        });
     }
-    let limits = gateway.get("rate").and_then(|item| {
-        item.array("an array of tables such as { key = \"ip\", limit = \"1000/m\" }")
-    });
+    let limits = gateway
+        .get("rate")
+        .and_then(|item| item.array("an array of tables such as { key = \"ip\", limit = \"1000/m\" }"));
     for limit in limits.unwrap_or_default() {
-        limit.table(
-            "a table such as { key = \"ip\", limit = \"1000/m\" }",
-            |table| {
-                table
-                    .require("key", "\"ip\"")
-                    .map(|item| item.parse("\"ip\" or \"header:NAME\"", rate_key));
-                table
-                    .require("limit", "\"1000/m\"")
-                    .map(|item| item.parse("a rate such as \"1000/m\"", rate));
-            },
-        );
+        limit.table("a table such as { key = \"ip\", limit = \"1000/m\" }", |table| {
+            table.require("key", "\"ip\"").map(|item| item.parse("\"ip\" or \"header:NAME\"", rate_key));
+            table.require("limit", "\"1000/m\"").map(|item| item.parse("a rate such as \"1000/m\"", rate));
+        });
     }
     if let Some(item) = gateway.get("auth") {
-        item.table(
-            "a table such as { jwt = { jwks = \"https://...\" } }",
-            |table| {
-                let Some(jwt) = table.get("jwt") else { return };
-                jwt.table("a table such as { jwks = \"https://...\" }", |table| {
-                    table
-                        .require("jwks", "\"https://...\"")
-                        .map(|item| item.parse("a URL such as \"https://...\"", value::origin_url));
-                    table
-                        .get("issuer")
-                        .map(|item| item.parse("a string", named));
-                    table
-                        .get("audience")
-                        .map(|item| item.parse("a string", named));
-                });
-            },
-        );
+        item.table("a table such as { jwt = { jwks = \"https://...\" } }", |table| {
+            let Some(jwt) = table.get("jwt") else { return };
+            jwt.table("a table such as { jwks = \"https://...\" }", |table| {
+                table
+                    .require("jwks", "\"https://...\"")
+                    .map(|item| item.parse("a URL such as \"https://...\"", value::origin_url));
+                table.get("issuer").map(|item| item.parse("a string", named));
+                table.get("audience").map(|item| item.parse("a string", named));
+            });
+        });
     }
 }
 
@@ -186,13 +152,8 @@ fn rate(text: &str) -> Result<(), Wrong> {
             && number.parse::<u32>().is_ok_and(|n| n > 0)
             && matches!(unit, "s" | "m" | "h" | "d")
     });
-    let message =
-        "no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"";
-    if good {
-        Ok(())
-    } else {
-        Err(Wrong::new(message))
-    }
+    let message = "no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"";
+    if good { Ok(()) } else { Err(Wrong::new(message)) }
 }
 
 /// What a rate is counted by.
@@ -200,9 +161,7 @@ fn rate_key(text: &str) -> Result<(), Wrong> {
     match text.strip_prefix("header:") {
         Some(name) => value::key_field_name(name).map(|_| ()),
         None if text == "ip" => Ok(()),
-        None => Err(Wrong::new(
-            "no key of a rate; write \"ip\" or \"header:NAME\"",
-        )),
+        None => Err(Wrong::new("no key of a rate; write \"ip\" or \"header:NAME\"")),
     }
 }
 
@@ -214,9 +173,7 @@ fn web_origin(text: &str) -> Result<String, Wrong> {
     let url = value::origin_url(text)?;
     match url.path() {
         "/" if !text.ends_with('/') => Ok(text.to_string()),
-        _ => Err(Wrong::new(
-            "a browser's origin has no path; write scheme, host and port alone",
-        )),
+        _ => Err(Wrong::new("a browser's origin has no path; write scheme, host and port alone")),
     }
 }
 
@@ -224,29 +181,17 @@ fn web_origin(text: &str) -> Result<String, Wrong> {
 fn method(text: &str) -> Result<String, Wrong> {
     let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
     let wrong = || Wrong::new("no method; write it in capitals, such as \"GET\"");
-    if good {
-        Ok(text.to_string())
-    } else {
-        Err(wrong())
-    }
+    if good { Ok(text.to_string()) } else { Err(wrong()) }
 }
 
 /// A tag, which stands in fields that part their lists with commas or spaces.
 fn tag(text: &str) -> Result<String, Wrong> {
     let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     let wrong = || Wrong::new("no tag; it has visible ASCII characters without spaces and commas");
-    if good {
-        Ok(text.to_string())
-    } else {
-        Err(wrong())
-    }
+    if good { Ok(text.to_string()) } else { Err(wrong()) }
 }
 
 /// Anything but nothing.
 fn named(text: &str) -> Result<(), Wrong> {
-    if text.is_empty() {
-        Err(Wrong::new("empty; write a name or remove the key"))
-    } else {
-        Ok(())
-    }
+    if text.is_empty() { Err(Wrong::new("empty; write a name or remove the key")) } else { Ok(()) }
 }

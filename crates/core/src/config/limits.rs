@@ -38,12 +38,8 @@ pub(super) struct Bounds<T> {
 }
 
 /// A freshness lifetime or a stale window; zero is "none".
-pub(super) const LIFETIME: Bounds<Duration> = Bounds {
-    least: Duration::ZERO,
-    least_why: "",
-    most: MAX_TTL,
-    most_why: "that is 10 years",
-};
+pub(super) const LIFETIME: Bounds<Duration> =
+    Bounds { least: Duration::ZERO, least_why: "", most: MAX_TTL, most_why: "that is 10 years" };
 
 /// A stay in a tier.
 pub(super) const STAY: Bounds<Duration> = Bounds {

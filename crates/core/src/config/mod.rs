@@ -199,23 +199,17 @@ impl Config {
 
     /// The names of the secrets that the host must have.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.origin
-            .headers
-            .iter()
-            .filter_map(|(_, source)| match source {
-                HeaderSource::Secret(name) => Some(name.as_str()),
-                HeaderSource::Literal(_) => None,
-            })
+        self.origin.headers.iter().filter_map(|(_, source)| match source {
+            HeaderSource::Secret(name) => Some(name.as_str()),
+            HeaderSource::Literal(_) => None,
+        })
     }
 
     /// The policy for a path as sent (still percent-encoded). It is matched in its normal form ([`normal_percent`]), or `/%61`
     /// would slip past a route for `/a`.
     pub fn policy(&self, path: &str) -> &Policy {
         let path = normal_percent(path);
-        self.routes
-            .iter()
-            .find(|route| glob(&route.pattern, &path))
-            .map_or(&self.default_policy, |route| &route.policy)
+        self.routes.iter().find(|route| glob(&route.pattern, &path)).map_or(&self.default_policy, |route| &route.policy)
     }
 }
 

@@ -13,9 +13,7 @@ pub fn normal_percent(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     out.push_str(first);
     for part in parts {
-        let code = part
-            .split_at_checked(2)
-            .filter(|(code, _)| code.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = part.split_at_checked(2).filter(|(code, _)| code.bytes().all(|b| b.is_ascii_hexdigit()));
         let byte = code.and_then(|(code, rest)| Some((u8::from_str_radix(code, 16).ok()?, rest)));
         match byte {
             Some((byte, rest)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {

@@ -18,31 +18,20 @@ pub(super) struct Report<'t> {
 impl<'t> Report<'t> {
     /// Nothing wrong yet.
     pub fn new(text: &'t str) -> Report<'t> {
-        Report {
-            text,
-            found: Cell::default(),
-        }
+        Report { text, found: Cell::default() }
     }
 
     /// One more error.
     pub fn add(&self, span: Range<usize>, path: &str, wrong: Wrong) {
         let mut found = self.found.take();
-        found.push(Found {
-            span,
-            path: path.to_string(),
-            wrong,
-        });
+        found.push(Found { span, path: path.to_string(), wrong });
         self.found.set(found);
     }
 
     /// The value, if nothing was wrong.
     pub fn finish<T>(self, file: &str, value: T) -> Result<T, Errors> {
         let found = self.found.into_inner();
-        if found.is_empty() {
-            Ok(value)
-        } else {
-            Err(Errors::locate(found, self.text, file))
-        }
+        if found.is_empty() { Ok(value) } else { Err(Errors::locate(found, self.text, file)) }
     }
 
     /// The text of some bytes.
@@ -94,10 +83,7 @@ impl<'d> Item<'d> {
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
-        self.wrong(Wrong::new(format!(
-            "expected {what}, found {}",
-            describe(self.value.get_ref())
-        )));
+        self.wrong(Wrong::new(format!("expected {what}, found {}", describe(self.value.get_ref()))));
         None
     }
 
@@ -118,12 +104,9 @@ impl<'d> Item<'d> {
         show: impl Fn(T) -> String,
     ) -> Option<T> {
         if let DeValue::Integer(number) = self.value.get_ref() {
-            let digits =
-                number.radix() == 10 && number.as_str().bytes().all(|b| b.is_ascii_digit());
+            let digits = number.radix() == 10 && number.as_str().bytes().all(|b| b.is_ascii_digit());
             let hint = digits.then(|| format!("{number}{unit}"));
-            self.wrong(
-                Wrong::new(format!("expected {what}, found the integer {number}")).hint(hint),
-            );
+            self.wrong(Wrong::new(format!("expected {what}, found the integer {number}")).hint(hint));
             return None;
         }
         let read = self.parse(what, parse)?;
@@ -137,10 +120,7 @@ impl<'d> Item<'d> {
         }
         if read > bounds.most {
             let (most, why) = (show(bounds.most), bounds.most_why);
-            self.wrong(Wrong::new(format!(
-                "\"{}\" is too much; write \"{most}\" or less ({why})",
-                show(read)
-            )));
+            self.wrong(Wrong::new(format!("\"{}\" is too much; write \"{most}\" or less ({why})", show(read))));
             return None;
         }
         Some(read)
@@ -148,22 +128,12 @@ impl<'d> Item<'d> {
 
     /// A duration.
     pub fn duration(&self, bounds: &Bounds<Duration>) -> Option<Duration> {
-        self.measure(
-            ("a duration such as \"30s\"", "s"),
-            value::duration,
-            bounds,
-            value::show_duration,
-        )
+        self.measure(("a duration such as \"30s\"", "s"), value::duration, bounds, value::show_duration)
     }
 
     /// A size in bytes.
     pub fn size(&self, bounds: &Bounds<u64>) -> Option<u64> {
-        self.measure(
-            ("a size such as \"1MiB\"", "B"),
-            value::size,
-            bounds,
-            value::show_size,
-        )
+        self.measure(("a size such as \"1MiB\"", "B"), value::size, bounds, value::show_size)
     }
 
     /// One of some words.
@@ -176,13 +146,10 @@ impl<'d> Item<'d> {
             self.wrong(Wrong::new(format!("expected {listed}, found {switch}")).hint(hint));
             return None;
         }
-        self.parse(&listed, |text| {
-            match words.iter().find(|(word, _)| *word == text) {
-                Some((_, choice)) => Ok(*choice),
-                None => Err(
-                    Wrong::new(format!("\"{}\" is not {listed}", value::short(text)))
-                        .hint(value::word(text, &names)),
-                ),
+        self.parse(&listed, |text| match words.iter().find(|(word, _)| *word == text) {
+            Some((_, choice)) => Ok(*choice),
+            None => {
+                Err(Wrong::new(format!("\"{}\" is not {listed}", value::short(text))).hint(value::word(text, &names)))
             }
         })
     }
@@ -210,9 +177,7 @@ impl<'d> Item<'d> {
     /// A number, with or without a fraction.
     pub fn number(&self, from: f64, to: f64) -> Option<f64> {
         let read = match self.value.get_ref() {
-            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix())
-                .ok()
-                .map(|n| n as f64),
+            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
             DeValue::Float(n) => n.as_str().parse().ok(),
             _ => None,
         };
@@ -235,11 +200,7 @@ impl<'d> Item<'d> {
     }
 
     /// An array of strings, each of which `parse` takes, none twice.
-    pub fn strings(
-        &self,
-        what: &str,
-        parse: fn(&str) -> Result<String, Wrong>,
-    ) -> Option<Vec<String>> {
+    pub fn strings(&self, what: &str, parse: fn(&str) -> Result<String, Wrong>) -> Option<Vec<String>> {
         let mut read: Vec<String> = Vec::new();
         for element in self.array(&format!("an array of strings, such as {what}"))? {
             match element.parse("a string", parse) {
@@ -258,13 +219,7 @@ impl<'d> Item<'d> {
         let DeValue::Table(table) = self.value.get_ref() else {
             return self.expected(what);
         };
-        Some(Table::read(
-            &self.path,
-            self.value.span(),
-            table,
-            self.report,
-            read,
-        ))
+        Some(Table::read(&self.path, self.value.span(), table, self.report, read))
     }
 
     /// A table whose keys are free, in the order of the file.
@@ -310,13 +265,7 @@ impl<'d> Table<'d> {
         report: &'d Report<'d>,
         read: impl FnOnce(&mut Table<'d>) -> T,
     ) -> T {
-        let mut table = Table {
-            path: path.to_string(),
-            span,
-            table,
-            report,
-            known: Vec::new(),
-        };
+        let mut table = Table { path: path.to_string(), span, table, report, known: Vec::new() };
         let value = read(&mut table);
         for (key, _) in table.table {
             let name: &str = key.get_ref();
@@ -338,8 +287,7 @@ impl<'d> Table<'d> {
         let item = self.get(name);
         if item.is_none() {
             let wrong = Wrong::new(format!("missing; add {name} = {such_as}"));
-            self.report
-                .add(self.span.clone(), &join(&self.path, name), wrong);
+            self.report.add(self.span.clone(), &join(&self.path, name), wrong);
         }
         item
     }
@@ -351,23 +299,13 @@ impl<'d> Table<'d> {
 
     /// The keys that were asked for since then, and found.
     pub fn found_since(&self, asked: usize) -> Vec<Item<'d>> {
-        self.known
-            .iter()
-            .skip(asked)
-            .filter_map(|name| self.find(name))
-            .collect()
+        self.known.iter().skip(asked).filter_map(|name| self.find(name)).collect()
     }
 
     fn find(&self, name: &str) -> Option<Item<'d>> {
         let (key, value) = self.table.get_key_value(name)?;
         let path = join(&self.path, name);
-        Some(Item {
-            path,
-            name: key.get_ref(),
-            key: key.span(),
-            value,
-            report: self.report,
-        })
+        Some(Item { path, name: key.get_ref(), key: key.span(), value, report: self.report })
     }
 
     fn unknown(&self, name: &str) -> Wrong {
@@ -383,20 +321,9 @@ impl<'d> Table<'d> {
 
 /// The path of a key in a table.
 pub(super) fn join(path: &str, key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let key = if plain {
-        key.to_string()
-    } else {
-        format!("{:?}", value::short(key))
-    };
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if plain { key.to_string() } else { format!("{:?}", value::short(key)) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 /// What a value is, in words.

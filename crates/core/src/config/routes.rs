@@ -24,9 +24,7 @@ pub(super) fn read(item: &Item<'_>, cache: &Settings, longest: Duration) -> Vec<
     // Patterns, and where they stand.
     let mut earlier: Vec<(String, Item<'_>)> = Vec::new();
     for item in items {
-        let read = item.table("a section [[route]]", |table| {
-            route(table, cache, longest, &mut earlier)
-        });
+        let read = item.table("a section [[route]]", |table| route(table, cache, longest, &mut earlier));
         routes.extend(read.flatten());
     }
     routes
@@ -39,21 +37,11 @@ fn route<'d>(
     earlier: &mut Vec<(String, Item<'d>)>,
 ) -> Option<Route> {
     let matched = table.require("match", "\"/path*\"");
-    let pattern = matched
-        .as_ref()
-        .and_then(|item| item.parse("a pattern such as \"/api/*\"", value::path_pattern));
+    let pattern = matched.as_ref().and_then(|item| item.parse("a pattern such as \"/api/*\"", value::path_pattern));
     if let (Some(item), Some(pattern)) = (&matched, &pattern) {
         if let Some((first, place)) = earlier.iter().find(|(first, _)| covers(first, pattern)) {
-            let what = if first == pattern {
-                "is the same"
-            } else {
-                "covers it"
-            };
-            let advice = if first == pattern {
-                "join the two"
-            } else {
-                "move this route before it"
-            };
+            let what = if first == pattern { "is the same" } else { "covers it" };
+            let advice = if first == pattern { "join the two" } else { "move this route before it" };
             item.wrong(Wrong::new(format!(
                 "can never match: \"{}\" on line {} comes first and {what}; {advice}, or remove one",
                 value::short(first),
@@ -63,18 +51,11 @@ fn route<'d>(
         earlier.push((pattern.clone(), item.clone()));
     }
     let mode = table.get("cache");
-    let mode = mode.and_then(|item| {
-        item.choice(&[
-            ("on", CacheMode::On),
-            ("off", CacheMode::Off),
-            ("only", CacheMode::Only),
-        ])
-    });
+    let mode =
+        mode.and_then(|item| item.choice(&[("on", CacheMode::On), ("off", CacheMode::Off), ("only", CacheMode::Only)]));
     let before = table.asked();
     let ttl = table.get("ttl").and_then(|item| lifetime(&item, longest));
-    let vary = table
-        .get("vary")
-        .and_then(|item| item.strings("[\"accept-language\"]", value::key_field_name));
+    let vary = table.get("vary").and_then(|item| item.strings("[\"accept-language\"]", value::key_field_name));
     let query = table.get("query").and_then(|item| query(&item));
     let settings = Settings::read(table, longest);
     if mode == Some(CacheMode::Off) {
@@ -92,26 +73,15 @@ fn route<'d>(
         query: query.unwrap_or_default(),
         ..settings.over(cache).policy()
     };
-    Some(Route {
-        pattern: pattern?,
-        policy,
-    })
+    Some(Route { pattern: pattern?, policy })
 }
 
 fn query(item: &Item<'_>) -> Option<Query> {
-    item.table(
-        "a table such as { ignore = [\"utm_*\"], sort = true }",
-        |table| {
-            let ignore = table
-                .get("ignore")
-                .and_then(|item| item.strings("[\"utm_*\"]", value::query_pattern));
-            let sort = table.get("sort").and_then(|item| item.boolean());
-            Query {
-                ignore: ignore.unwrap_or_default(),
-                sort: sort.unwrap_or_default(),
-            }
-        },
-    )
+    item.table("a table such as { ignore = [\"utm_*\"], sort = true }", |table| {
+        let ignore = table.get("ignore").and_then(|item| item.strings("[\"utm_*\"]", value::query_pattern));
+        let sort = table.get("sort").and_then(|item| item.boolean());
+        Query { ignore: ignore.unwrap_or_default(), sort: sort.unwrap_or_default() }
+    })
 }
 
 /// Whether every path that `later` matches is matched by `first` too.

@@ -13,11 +13,7 @@ use toml::de::DeTable;
 pub(super) fn read(text: &str, file: &str) -> Result<Config, Errors> {
     let report = Report::new(text);
     if text.len() > limits::MAX_FILE {
-        report.add(
-            0..0,
-            "",
-            Wrong::new("the file is larger than 1 MiB; is it the right one?").private(),
-        );
+        report.add(0..0, "", Wrong::new("the file is larger than 1 MiB; is it the right one?").private());
         return report.finish(file, Config::default());
     }
     let (document, broken) = DeTable::parse_recoverable(text);
@@ -25,52 +21,32 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, Errors> {
     for (n, error) in broken.iter().enumerate() {
         whole &= super::syntax::add(&report, error, n, document.get_ref());
     }
-    let config = if whole {
-        root(document.get_ref(), &report)
-    } else {
-        Config::default()
-    };
+    let config = if whole { root(document.get_ref(), &report) } else { Config::default() };
     report.finish(file, config)
 }
 
 fn root<'d>(document: &'d DeTable<'d>, report: &'d Report<'d>) -> Config {
     Table::read("", 0..0, document, report, |root| {
-        let origin = root
-            .get("origin")
-            .and_then(|item| origin(&item))
-            .unwrap_or_default();
-        let (l1, l2) = root
-            .get("tiers")
-            .and_then(|item| tiers(&item))
-            .unwrap_or_default();
+        let origin = root.get("origin").and_then(|item| origin(&item)).unwrap_or_default();
+        let (l1, l2) = root.get("tiers").and_then(|item| tiers(&item)).unwrap_or_default();
         let longest = longest(&l1, &l2);
-        let cache = root.get("cache").and_then(|item| {
-            item.table("a section [cache]", |table| Settings::read(table, longest))
-        });
+        let cache =
+            root.get("cache").and_then(|item| item.table("a section [cache]", |table| Settings::read(table, longest)));
         let cache = cache.unwrap_or_default();
-        let routes = root
-            .get("route")
-            .map(|item| routes::read(&item, &cache, longest));
+        let routes = root.get("route").map(|item| routes::read(&item, &cache, longest));
         later::sections(root);
-        Config {
-            origin,
-            l1,
-            l2,
-            routes: routes.unwrap_or_default(),
-            default_policy: cache.policy(),
-        }
+        Config { origin, l1, l2, routes: routes.unwrap_or_default(), default_policy: cache.policy() }
     })
 }
 
 /// `[origin]`.
 pub(super) fn origin(item: &Item<'_>) -> Option<Origin> {
     item.table("a section [origin]", |table| {
-        let url = table.get("url").and_then(|url| {
-            url.parse("a URL such as \"https://api.example.org\"", value::origin_url)
-        });
-        let timeout = table.get("timeout").map_or(defaults::TIMEOUT, |timeout| {
-            timeout.duration(&limits::TIMEOUT).unwrap_or(limits::MAX_TIMEOUT)
-        });
+        let url =
+            table.get("url").and_then(|url| url.parse("a URL such as \"https://api.example.org\"", value::origin_url));
+        let timeout = table
+            .get("timeout")
+            .map_or(defaults::TIMEOUT, |timeout| timeout.duration(&limits::TIMEOUT).unwrap_or(limits::MAX_TIMEOUT));
         let connect_timeout = table.get("connect_timeout").and_then(|connect| {
             let read = connect.duration(&limits::TIMEOUT)?;
             if read > timeout {
@@ -105,17 +81,13 @@ fn headers_of(item: &Item<'_>) -> Option<Vec<(String, HeaderSource)>> {
             }
         };
         if names.contains(&name) {
-            entry.wrong_key(Wrong::new(
-                "set twice, because case does not count; remove one of the two",
-            ));
+            entry.wrong_key(Wrong::new("set twice, because case does not count; remove one of the two"));
         }
         names.push(name.clone());
         let source = if entry.is_table() {
             secret(&entry).map(HeaderSource::Secret)
         } else {
-            entry
-                .parse("a string or { secret = \"NAME\" }", value::field_value)
-                .map(HeaderSource::Literal)
+            entry.parse("a string or { secret = \"NAME\" }", value::field_value).map(HeaderSource::Literal)
         };
         headers.extend(source.map(|source| (name, source)));
     }
@@ -125,9 +97,7 @@ fn headers_of(item: &Item<'_>) -> Option<Vec<(String, HeaderSource)>> {
 /// `{ secret = "NAME" }`.
 pub(super) fn secret(item: &Item<'_>) -> Option<String> {
     item.table("{ secret = \"NAME\" }", |table| {
-        table
-            .require("secret", "\"NAME\"")?
-            .parse("the name of a secret", value::secret_name)
+        table.require("secret", "\"NAME\"")?.parse("the name of a secret", value::secret_name)
     })
     .flatten()
 }
@@ -135,15 +105,9 @@ pub(super) fn secret(item: &Item<'_>) -> Option<String> {
 /// `[tiers.l1]` and `[tiers.l2]`.
 pub(super) fn tiers(item: &Item<'_>) -> Option<(L1, L2)> {
     item.table("sections [tiers.l1] and [tiers.l2]", |table| {
-        let l2 = table
-            .get("l2")
-            .and_then(|item| l2(&item))
-            .unwrap_or_default();
+        let l2 = table.get("l2").and_then(|item| l2(&item)).unwrap_or_default();
         let l1 = table.get("l1").and_then(|item| l1(&item, &l2));
-        let fallback = L1 {
-            max_size: defaults::L1_MAX_SIZE.min(l2.max_size),
-            ..L1::default()
-        };
+        let fallback = L1 { max_size: defaults::L1_MAX_SIZE.min(l2.max_size), ..L1::default() };
         (l1.unwrap_or(fallback), l2)
     })
 }
@@ -192,43 +156,22 @@ fn l1(item: &Item<'_>, l2: &L2) -> Option<L1> {
 
 fn l2(item: &Item<'_>) -> Option<L2> {
     item.table("a section [tiers.l2]", |table| {
-        let max_size = table.get("max_size").map_or(defaults::L2_MAX_SIZE, |size| {
-            size.size(&limits::L2_SIZE).unwrap_or(limits::MAX_L2_SIZE)
-        });
-        let max_ttl = table.get("max_ttl").map_or(defaults::L2_MAX_TTL, |stay| {
-            stay.duration(&limits::STAY).unwrap_or(limits::MAX_TTL)
-        });
-        let timeout = table
-            .get("timeout")
-            .and_then(|timeout| timeout.duration(&limits::TIMEOUT));
-        L2 {
-            max_size,
-            max_ttl,
-            timeout: timeout.unwrap_or(defaults::L2_TIMEOUT),
-        }
+        let max_size = table
+            .get("max_size")
+            .map_or(defaults::L2_MAX_SIZE, |size| size.size(&limits::L2_SIZE).unwrap_or(limits::MAX_L2_SIZE));
+        let max_ttl = table
+            .get("max_ttl")
+            .map_or(defaults::L2_MAX_TTL, |stay| stay.duration(&limits::STAY).unwrap_or(limits::MAX_TTL));
+        let timeout = table.get("timeout").and_then(|timeout| timeout.duration(&limits::TIMEOUT));
+        L2 { max_size, max_ttl, timeout: timeout.unwrap_or(defaults::L2_TIMEOUT) }
     })
 }
 
 /// Where a key belongs that was found elsewhere.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     const HOMES: &[(&str, &[&str])] = &[
-        (
-            "at the top, as a section of its own",
-            &[
-                "origin", "cache", "tiers", "route", "purge", "gateway", "admin",
-            ],
-        ),
-        (
-            "in [origin]",
-            &[
-                "url",
-                "connect_timeout",
-                "headers",
-                "retry",
-                "breaker",
-                "pace",
-            ],
-        ),
+        ("at the top, as a section of its own", &["origin", "cache", "tiers", "route", "purge", "gateway", "admin"]),
+        ("in [origin]", &["url", "connect_timeout", "headers", "retry", "breaker", "pace"]),
         (
             "in [cache] or a [[route]]",
             &[
@@ -250,21 +193,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [purge]", &["poll"]),
         ("in a [[route]]", &["match", "ttl", "vary", "query", "tags"]),
         ("in the query of a [[route]]", &["ignore", "sort"]),
-        (
-            "in [gateway]",
-            &[
-                "cors",
-                "max_in_flight",
-                "utilization",
-                "queue",
-                "rate",
-                "auth",
-            ],
-        ),
+        ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),
         ("in [admin]", &["token"]),
     ];
-    HOMES
-        .iter()
-        .find(|(_, keys)| keys.contains(&key))
-        .map(|(home, _)| *home)
+    HOMES.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)
 }

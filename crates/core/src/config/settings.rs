@@ -39,33 +39,19 @@ pub(super) fn lifetime(item: &Item<'_>, longest: Duration) -> Option<Duration> {
 impl Settings {
     /// Reads the keys that stand in `[cache]` and on every route.
     pub fn read(table: &mut Table<'_>, longest: Duration) -> Settings {
-        let default_ttl = table
-            .get("default_ttl")
-            .and_then(|item| lifetime(&item, longest));
-        let negative_ttl = table
-            .get("negative_ttl")
-            .and_then(|item| negative_ttl(&item, longest));
-        let stale_while_revalidate = table
-            .get("stale_while_revalidate")
-            .and_then(|item| item.duration(&limits::LIFETIME));
-        let stale_if_error = table
-            .get("stale_if_error")
-            .and_then(|item| item.duration(&limits::LIFETIME));
-        let profile = table.get("profile").and_then(|item| {
-            item.choice(&[("safe", Profile::Safe), ("rfc9111", Profile::Rfc9111)])
-        });
+        let default_ttl = table.get("default_ttl").and_then(|item| lifetime(&item, longest));
+        let negative_ttl = table.get("negative_ttl").and_then(|item| negative_ttl(&item, longest));
+        let stale_while_revalidate =
+            table.get("stale_while_revalidate").and_then(|item| item.duration(&limits::LIFETIME));
+        let stale_if_error = table.get("stale_if_error").and_then(|item| item.duration(&limits::LIFETIME));
+        let profile = table
+            .get("profile")
+            .and_then(|item| item.choice(&[("safe", Profile::Safe), ("rfc9111", Profile::Rfc9111)]));
         let set_cookie = table.get("set_cookie").and_then(|item| {
-            item.choice(&[
-                ("never", SetCookie::Never),
-                ("strip", SetCookie::Strip),
-                ("store", SetCookie::Store),
-            ])
+            item.choice(&[("never", SetCookie::Never), ("strip", SetCookie::Strip), ("store", SetCookie::Store)])
         });
         let request_directives = table.get("request_directives").and_then(|item| {
-            item.choice(&[
-                ("ignore", RequestDirectives::Ignore),
-                ("honour", RequestDirectives::Honour),
-            ])
+            item.choice(&[("ignore", RequestDirectives::Ignore), ("honour", RequestDirectives::Honour)])
         });
         later::cache(table);
         Settings {
@@ -98,9 +84,7 @@ impl Settings {
         Policy {
             default_ttl: self.default_ttl.unwrap_or(base.default_ttl),
             negative_ttl: self.negative_ttl.clone().unwrap_or_default(),
-            stale_while_revalidate: self
-                .stale_while_revalidate
-                .unwrap_or(base.stale_while_revalidate),
+            stale_while_revalidate: self.stale_while_revalidate.unwrap_or(base.stale_while_revalidate),
             stale_if_error: self.stale_if_error.unwrap_or(base.stale_if_error),
             set_cookie: self.set_cookie.unwrap_or(base.set_cookie),
             request_directives: self.request_directives.unwrap_or(base.request_directives),
@@ -118,9 +102,7 @@ fn negative_ttl(item: &Item<'_>, longest: Duration) -> Option<Vec<(u16, Duration
             .and_then(|name| name.parse::<u16>().ok());
         let Some(status) = status.filter(|status| (400..=599).contains(status)) else {
             let message = match status {
-                Some(_) => {
-                    "no error status; for what is no error see default_ttl, and write statuses from 400 to 599"
-                }
+                Some(_) => "no error status; for what is no error see default_ttl, and write statuses from 400 to 599",
                 None => "no status code; write one from 400 to 599",
             };
             entry.wrong_key(Wrong::new(message));
@@ -130,9 +112,7 @@ fn negative_ttl(item: &Item<'_>, longest: Duration) -> Option<Vec<(u16, Duration
             continue;
         };
         if ttl.is_zero() {
-            entry.wrong(Wrong::new(format!(
-                "\"0s\" stores nothing, as without the key; remove {status}"
-            )));
+            entry.wrong(Wrong::new(format!("\"0s\" stores nothing, as without the key; remove {status}")));
         }
         read.push((status, ttl));
     }

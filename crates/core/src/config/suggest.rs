@@ -15,20 +15,12 @@ pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) 
         let begins = word.len() >= 3 && other.starts_with(&word);
         (slip || begins).then_some((!slip, edits, known))
     };
-    words
-        .into_iter()
-        .filter_map(near)
-        .min()
-        .map(|(_, _, known)| known)
+    words.into_iter().filter_map(near).min().map(|(_, _, known)| known)
 }
 
 fn folded(word: &str) -> Option<Vec<char>> {
     let fold = |c: char| {
-        if matches!(c, '-' | ' ') {
-            '_'
-        } else {
-            c.to_ascii_lowercase()
-        }
+        if matches!(c, '-' | ' ') { '_' } else { c.to_ascii_lowercase() }
     };
     (word.len() <= MAX_LENGTH).then(|| word.chars().map(fold).collect())
 }

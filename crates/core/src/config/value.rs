@@ -1,26 +1,16 @@
 //! What stands in one string: durations, sizes, URLs, patterns, field names and values. Each says what is wrong with it.
 
 use super::error::Wrong;
+use super::percent::normal_percent;
 use super::suggest::nearest;
 use std::time::Duration;
 use url::Url;
 
 /// The units of a duration, in milliseconds, the largest first.
-const TIMES: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// The units of a size, in bytes, the largest first.
-const SIZES: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// What people write for a unit, lower-case, and what they mean.
 const SLIPS: [(&str, &str); 24] = [
@@ -60,32 +50,17 @@ pub(super) fn size(text: &str) -> Result<u64, Wrong> {
     measure(text, "size", "B, KiB, MiB, GiB", &SIZES, "B")
 }
 
-fn measure(
-    text: &str,
-    what: &str,
-    names: &str,
-    units: &[(&str, u64)],
-    usual: &str,
-) -> Result<u64, Wrong> {
+fn measure(text: &str, what: &str, names: &str, units: &[(&str, u64)], usual: &str) -> Result<u64, Wrong> {
     let known = |unit: &str| units.iter().find(|(name, _)| *name == unit);
-    let tidy: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '_')
-        .take(40)
-        .collect();
+    let tidy: String = text.chars().filter(|c| !c.is_whitespace() && *c != '_').take(40).collect();
     let digits = |s: &str| s.chars().take_while(char::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits(text)).unwrap_or_default();
     match known(unit) {
-        Some((_, scale)) if !number.is_empty() => number
-            .parse::<u64>()
-            .ok()
-            .and_then(|n| n.checked_mul(*scale))
-            .ok_or_else(|| {
-                Wrong::new(format!(
-                    "\"{}\" is far too large a {what}; write a smaller one",
-                    short(text)
-                ))
-            }),
+        Some((_, scale)) if !number.is_empty() => {
+            number.parse::<u64>().ok().and_then(|n| n.checked_mul(*scale)).ok_or_else(|| {
+                Wrong::new(format!("\"{}\" is far too large a {what}; write a smaller one", short(text)))
+            })
+        }
         _ => {
             let (number, unit) = tidy.split_at_checked(digits(&tidy)).unwrap_or_default();
             let lower = unit.to_ascii_lowercase();
@@ -93,33 +68,19 @@ fn measure(
                 "" => Some(usual),
                 _ => [unit, lower.as_str()]
                     .into_iter()
-                    .chain(
-                        SLIPS
-                            .iter()
-                            .filter(|(slip, _)| *slip == lower)
-                            .map(|(_, meant)| *meant),
-                    )
+                    .chain(SLIPS.iter().filter(|(slip, _)| *slip == lower).map(|(_, meant)| *meant))
                     .find_map(|unit| known(unit).map(|(name, _)| *name)),
             };
-            let hint = meant
-                .filter(|_| !number.is_empty())
-                .map(|unit| format!("{number}{unit}"));
-            Err(Wrong::new(format!(
-                "\"{}\" is no {what}; write a whole number and one unit of {names}",
-                short(text)
-            ))
-            .hint(hint))
+            let hint = meant.filter(|_| !number.is_empty()).map(|unit| format!("{number}{unit}"));
+            Err(Wrong::new(format!("\"{}\" is no {what}; write a whole number and one unit of {names}", short(text)))
+                .hint(hint))
         }
     }
 }
 
 /// A duration as a file would say it.
 pub(super) fn show_duration(duration: Duration) -> String {
-    show(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        &TIMES,
-        "0s",
-    )
+    show(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &TIMES, "0s")
 }
 
 /// A size as a file would say it.
@@ -131,10 +92,7 @@ fn show(number: u64, units: &[(&str, u64)], zero: &str) -> String {
     units
         .iter()
         .find(|(_, scale)| number > 0 && number.is_multiple_of(*scale))
-        .map_or_else(
-            || zero.to_string(),
-            |(unit, scale)| format!("{}{unit}", number / scale),
-        )
+        .map_or_else(|| zero.to_string(), |(unit, scale)| format!("{}{unit}", number / scale))
 }
 
 /// Where requests go: `http` or `https`, a host, at most a base path.
@@ -143,31 +101,20 @@ pub(super) fn origin_url(text: &str) -> Result<Url, Wrong> {
     if !lower.starts_with("http://") && !lower.starts_with("https://") {
         // `localhost:3000` and `example.org` lack the scheme; `ftp://...` has a wrong one.
         let plain = !text.is_empty() && !text.contains("://") && !text.contains('@');
-        let local = ["localhost", "127.", "[::1]"]
-            .iter()
-            .any(|host| lower.starts_with(host));
+        let local = ["localhost", "127.", "[::1]"].iter().any(|host| lower.starts_with(host));
         let scheme = if local { "http" } else { "https" };
         let hint = plain.then(|| format!("{scheme}://{}", text.trim_start_matches('/')));
         let wrong = Wrong::new("an origin starts with http:// or https://");
-        return Err(if plain {
-            wrong.hint(hint.filter(|hint| hint.len() <= 60))
-        } else {
-            wrong.private()
-        });
+        return Err(if plain { wrong.hint(hint.filter(|hint| hint.len() <= 60)) } else { wrong.private() });
     }
-    if text
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
-    {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return Err(Wrong::new("a URL has no spaces, control characters or backslashes").private());
     }
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
     // `url` would take the path's first segment for the host of `https:///x`.
     if authority.is_empty() {
-        return Err(Wrong::new(
-            "the URL has no host; write it as \"https://host\"",
-        ));
+        return Err(Wrong::new("the URL has no host; write it as \"https://host\""));
     }
     if authority.contains('@') {
         return Err(Wrong::new(
@@ -178,17 +125,13 @@ pub(super) fn origin_url(text: &str) -> Result<Url, Wrong> {
     }
     let url = Url::parse(text).map_err(|error| Wrong::new(format!("not a URL: {error}")))?;
     if url.port() == Some(0) {
-        return Err(Wrong::new(
-            "port 0 cannot be reached; name the port that the origin listens on",
-        ));
+        return Err(Wrong::new("port 0 cannot be reached; name the port that the origin listens on"));
     }
     if url.query().is_some() {
         return Err(Wrong::new("an origin has no query; remove what follows the \"?\"").private());
     }
     if url.fragment().is_some() {
-        return Err(
-            Wrong::new("an origin has no fragment; remove what follows the \"#\"").private(),
-        );
+        return Err(Wrong::new("an origin has no fragment; remove what follows the \"#\"").private());
     }
     Ok(url)
 }
@@ -208,14 +151,8 @@ const HOP_BY_HOP: [&str; 10] = [
 ];
 
 /// The fields with which the cache itself asks for a part or a change (RFC 9110 13, 14).
-const CONDITIONS: [&str; 6] = [
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-    "if-range",
-    "range",
-];
+const CONDITIONS: [&str; 6] =
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// The name of a field that is set on every request to the origin, in lower case.
 pub(super) fn set_field_name(text: &str) -> Result<String, Wrong> {
@@ -223,9 +160,7 @@ pub(super) fn set_field_name(text: &str) -> Result<String, Wrong> {
     let refused = match name.as_str() {
         "host" => "Host comes from origin.url",
         "content-length" => "Content-Length follows from the content of each request",
-        name if HOP_BY_HOP.contains(&name) => {
-            "this field belongs to one connection, which the host manages"
-        }
+        name if HOP_BY_HOP.contains(&name) => "this field belongs to one connection, which the host manages",
         name if CONDITIONS.contains(&name) => "the cache itself asks conditionally and for ranges",
         _ => return Ok(name),
     };
@@ -235,9 +170,7 @@ pub(super) fn set_field_name(text: &str) -> Result<String, Wrong> {
 /// The name of a field that becomes part of the key, in lower case.
 pub(super) fn key_field_name(text: &str) -> Result<String, Wrong> {
     if text == "*" {
-        return Err(Wrong::new(
-            "\"*\" would make every request its own object; name the fields",
-        ));
+        return Err(Wrong::new("\"*\" would make every request its own object; name the fields"));
     }
     let name = field_name(text)?;
     let refused = match name.as_str() {
@@ -267,9 +200,7 @@ pub(super) fn field_value(text: &str) -> Result<String, Wrong> {
     let visible = |b: u8| b == b'\t' || (b' '..=b'~').contains(&b);
     // The value may be a credential, so it is not shown.
     if !text.bytes().all(visible) {
-        return Err(
-            Wrong::new("a field's value holds visible ASCII characters and spaces only").private(),
-        );
+        return Err(Wrong::new("a field's value holds visible ASCII characters and spaces only").private());
     }
     if text.trim() != text {
         return Err(Wrong::new("a field's value has no spaces around it; remove them").private());
@@ -280,10 +211,7 @@ pub(super) fn field_value(text: &str) -> Result<String, Wrong> {
 /// The name of a secret, which every host can keep: a letter, then letters, digits and `_`.
 pub(super) fn secret_name(text: &str) -> Result<String, Wrong> {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if text.len() > 64
-        || !text.starts_with(|c: char| c.is_ascii_alphabetic())
-        || !text.bytes().all(word)
-    {
+    if text.len() > 64 || !text.starts_with(|c: char| c.is_ascii_alphabetic()) || !text.bytes().all(word) {
         // Whoever puts the secret itself here should not find it in a log.
         let message = "no name of a secret; it is a letter, then letters, digits and _, such as \"ORIGIN_API_KEY\"";
         return Err(Wrong::new(message).private());
@@ -296,10 +224,7 @@ pub(super) fn path_pattern(text: &str) -> Result<String, Wrong> {
     if !text.starts_with(['/', '*']) {
         let path = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.contains("://");
         let hint = (path && text.len() <= 60).then(|| format!("/{text}"));
-        return Err(Wrong::new(
-            "a pattern starts with \"/\" or \"*\", because paths start with \"/\"",
-        )
-        .hint(hint));
+        return Err(Wrong::new("a pattern starts with \"/\" or \"*\", because paths start with \"/\"").hint(hint));
     }
     if text.contains('?') {
         return Err(Wrong::new(
@@ -309,9 +234,7 @@ pub(super) fn path_pattern(text: &str) -> Result<String, Wrong> {
     }
     sent_form(text, |b| b != b'#')?;
     if text == "/_terrace" || text.starts_with("/_terrace/") {
-        return Err(Wrong::new(
-            "everything under /_terrace is terrace's own and never reaches a route; remove it",
-        ));
+        return Err(Wrong::new("everything under /_terrace is terrace's own and never reaches a route; remove it"));
     }
     Ok(text.to_string())
 }
@@ -319,9 +242,7 @@ pub(super) fn path_pattern(text: &str) -> Result<String, Wrong> {
 /// A pattern of names of query parameters.
 pub(super) fn query_pattern(text: &str) -> Result<String, Wrong> {
     if text.is_empty() {
-        return Err(Wrong::new(
-            "the name of a parameter is missing; write it, or remove the empty string",
-        ));
+        return Err(Wrong::new("the name of a parameter is missing; write it, or remove the empty string"));
     }
     sent_form(text, |b| !matches!(b, b'&' | b'=' | b'#'))?;
     Ok(text.to_string())
@@ -329,43 +250,22 @@ pub(super) fn query_pattern(text: &str) -> Result<String, Wrong> {
 
 /// Patterns are compared with what clients send in its normal form (RFC 3986 6.2.2): another form would never match.
 fn sent_form(text: &str, allowed: impl Fn(u8) -> bool) -> Result<(), Wrong> {
-    if let Some(c) = text
-        .chars()
-        .find(|c| !c.is_ascii_graphic() || !u8::try_from(*c).is_ok_and(&allowed))
-    {
+    if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || !u8::try_from(*c).is_ok_and(&allowed)) {
         let mut bytes = [0; 4];
-        let encoded: String = c
-            .encode_utf8(&mut bytes)
-            .bytes()
-            .map(|b| format!("%{b:02X}"))
-            .collect();
+        let encoded: String = c.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}")).collect();
         return Err(Wrong::new(format!(
             "{c:?} never stands in what is matched here, so this can never match; percent-encoded it is {encoded}"
         )));
     }
-    for (at, _) in text.match_indices('%') {
-        let code = text
-            .get(at + 1..at + 3)
-            .filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some((code, byte)) =
-            code.and_then(|code| Some((code, u8::from_str_radix(code, 16).ok()?)))
-        else {
-            return Err(Wrong::new(
-                "a \"%\" is followed by two hexadecimal digits; for the sign itself write \"%25\"",
-            ));
-        };
-        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        let normal = if plain {
-            char::from(byte).to_string()
-        } else {
-            format!("%{}", code.to_ascii_uppercase())
-        };
-        if normal != format!("%{code}") {
-            return Err(Wrong::new(format!(
-                "paths and queries are matched in their normal form, so \"%{code}\" can never match"
-            ))
-            .hint(Some(normal)));
+    for code in text.split('%').skip(1) {
+        if !code.get(..2).is_some_and(|code| code.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return Err(Wrong::new("a \"%\" is followed by two hexadecimal digits; for the sign itself write \"%25\""));
         }
+    }
+    let normal = normal_percent(text);
+    if normal != text {
+        let message = "percent-encoding is matched in its normal form, so this can never match";
+        return Err(Wrong::new(message).hint((normal.len() <= 60).then_some(normal)));
     }
     Ok(())
 }

@@ -37,7 +37,10 @@ pub(super) fn acceptable<S>(request: &Request<S>) -> Result<(), Refusal> {
         return refuse(StatusCode::BAD_REQUEST, "The path holds a character that must be percent-encoded.");
     }
     let host = request.authority.as_bytes();
-    if host.iter().any(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~'))) {
+    if host
+        .iter()
+        .any(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~')))
+    {
         return refuse(StatusCode::BAD_REQUEST, "The Host field is not a host and a port.");
     }
     Ok(())

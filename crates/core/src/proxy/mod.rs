@@ -97,7 +97,8 @@ impl Proxy {
             return self.refuse(&host, refusal);
         }
         if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
-            return self.refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
+            return self
+                .refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
         }
         let policy = self.config.policy(request.path());
         let readable = matches!(request.method, Method::GET | Method::HEAD);
@@ -196,7 +197,9 @@ impl Proxy {
         }
         let forward = match why {
             MustValidate::Stale | MustValidate::NoCache => Forward::Stale,
-            MustValidate::RequestNoCache | MustValidate::RequestMaxAge | MustValidate::RequestMinFresh => Forward::Request,
+            MustValidate::RequestNoCache | MustValidate::RequestMaxAge | MustValidate::RequestMinFresh => {
+                Forward::Request
+            }
         };
         self.forward(host, request, Some(found), forward).await
     }
@@ -281,8 +284,16 @@ impl Proxy {
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(304), stored: None, from };
         let answer = serve::stored(host, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await });
+        host.defer(async move { proxy.keep_update(&own, &found, now).await });
         answer
+    }
+
+    /// Stores what a 304 has changed, or forgets what it no longer lets us keep.
+    async fn keep_update<H: Host>(&self, host: &H, found: &Found, now: Timestamp) {
+        match update::forbids_keeping(&found.entry.head) {
+            Some(_) => self.tiers(host).remove(&found.key).await,
+            None => self.tiers(host).update(&found.key, &found.entry, found.tier, now).await,
+        }
     }
 
     /// The origin failed; stale content is within its window (RFC 5861 4).

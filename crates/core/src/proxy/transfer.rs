@@ -8,9 +8,9 @@ use crate::entry::{Entry, Head, codec};
 use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::report;
+use crate::rules::reuse;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
-use crate::rules::reuse;
 use crate::tiers::Found;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -79,7 +79,7 @@ impl Proxy {
                 let url = request.url();
                 let exchange = exchange(&request, &url, &response, request_time, now);
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.tiers(host).update(&found.key, &found.entry, found.tier, now).await;
+                self.keep_update(host, &found, now).await;
             }
             return;
         }
@@ -111,7 +111,9 @@ impl Proxy {
                 HeadUpdate::Refresh(head) => {
                     found.entry.head = head;
                     let (proxy, own) = (self.clone(), host.clone());
-                    host.defer(async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await });
+                    host.defer(
+                        async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await },
+                    );
                 }
                 HeadUpdate::Invalid => {
                     let (proxy, own) = (self.clone(), host.clone());

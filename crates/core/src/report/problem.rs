@@ -60,17 +60,19 @@ fn explain(failure: Failure) -> (StatusCode, &'static str) {
         }
         Failure::TlsError => (StatusCode::BAD_GATEWAY, "The secure connection to the origin failed."),
         Failure::HttpProtocolError => (StatusCode::BAD_GATEWAY, "The origin's response is not valid HTTP."),
-        Failure::DestinationIpProhibited => {
-            (StatusCode::BAD_GATEWAY, "This platform does not allow requests to the origin: allow its host in the deployment.")
-        }
+        Failure::DestinationIpProhibited => (
+            StatusCode::BAD_GATEWAY,
+            "This platform does not allow requests to the origin: allow its host in the deployment.",
+        ),
         Failure::ConnectionTimeout => (StatusCode::GATEWAY_TIMEOUT, "The origin did not accept a connection in time."),
         Failure::HttpResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "The origin did not answer in time."),
         Failure::OnlyIfCached => {
             (StatusCode::GATEWAY_TIMEOUT, "Nothing usable is stored, and the origin was not to be asked.")
         }
-        Failure::ProxyConfigurationError => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "The cache is not fully configured: its operator finds the reason in the log.")
-        }
+        Failure::ProxyConfigurationError => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The cache is not fully configured: its operator finds the reason in the log.",
+        ),
         Failure::BadRequest => (StatusCode::BAD_REQUEST, "The request is malformed."),
     }
 }

@@ -23,12 +23,7 @@ fn every_outcome_is_printed_as_the_contract_says() {
         "HIT",
     );
     let forwarded = |why, status, stored, from| Outcome::Forwarded { why, detail: None, status, stored, from };
-    row(
-        forwarded(Forward::UriMiss, Some(200), Some(Ok(())), None),
-        "terrace; fwd=uri-miss; stored",
-        "MISS",
-        "MISS",
-    );
+    row(forwarded(Forward::UriMiss, Some(200), Some(Ok(())), None), "terrace; fwd=uri-miss; stored", "MISS", "MISS");
     row(
         forwarded(Forward::UriMiss, Some(200), Some(Err(NotStored::NoStore)), None),
         "terrace; fwd=uri-miss; detail=no-store",
@@ -64,7 +59,8 @@ fn cache_status_is_a_structured_field_list() {
     }
     for reason in NotStored::ALL {
         let stored = Some(Err(*reason));
-        let (status, ..) = line(Outcome::Forwarded { why: Forward::UriMiss, detail: None, status: None, stored, from: None });
+        let (status, ..) =
+            line(Outcome::Forwarded { why: Forward::UriMiss, detail: None, status: None, stored, from: None });
         assert!(sfv::Parser::new(status.as_str()).parse::<sfv::List>().is_ok(), "{status}");
     }
 }

@@ -126,9 +126,7 @@ pub fn seen_by_origin(request: &Fields) -> Cow<'_, Fields> {
 
 fn strip(fields: &mut Fields, also: impl Fn(&str) -> bool) {
     let named = named(fields);
-    fields.retain(|name, _| {
-        !HOP_BY_HOP.contains(&name) && !also(name) && !named.iter().any(|n| n == name)
-    });
+    fields.retain(|name, _| !HOP_BY_HOP.contains(&name) && !also(name) && !named.iter().any(|n| n == name));
 }
 
 /// What Connection names, lower-case, without what it must not name.

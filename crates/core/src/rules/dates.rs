@@ -6,18 +6,8 @@
 
 use crate::time::Timestamp;
 
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Parses an HTTP-date. The two-digit year of the rfc850 form is taken as 1970-2069; where the time is known, [`parse_at`]
 /// applies the rule of RFC 9110 5.6.7 instead.
@@ -38,10 +28,7 @@ pub fn format(t: Timestamp) -> String {
     let secs = t.0.div_euclid(1000).clamp(FIRST, LAST);
     let (days, of_day) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
     let (year, month, day) = civil(days);
-    let week_day = usize::try_from((days + 3).rem_euclid(7))
-        .ok()
-        .and_then(|n| DAYS.get(n))
-        .and_then(|d| d.get(..3));
+    let week_day = usize::try_from((days + 3).rem_euclid(7)).ok().and_then(|n| DAYS.get(n)).and_then(|d| d.get(..3));
     let month = usize::try_from(month - 1).ok().and_then(|n| MONTHS.get(n));
     format!(
         "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
@@ -54,10 +41,7 @@ pub fn format(t: Timestamp) -> String {
 }
 
 fn date(value: &[u8], now: Option<Timestamp>) -> Option<Timestamp> {
-    let text = std::str::from_utf8(value)
-        .ok()
-        .filter(|t| t.is_ascii())?
-        .trim_matches([' ', '\t']);
+    let text = std::str::from_utf8(value).ok().filter(|t| t.is_ascii())?.trim_matches([' ', '\t']);
     match text.split_once(", ") {
         Some((day, rest)) if day.len() == 3 => imf(day, rest),
         Some((day, rest)) => rfc850(day, rest, now),
@@ -75,8 +59,7 @@ fn imf(week_day: &str, rest: &str) -> Option<Timestamp> {
 
 /// `Sunday, 06-Nov-94 08:49:37 GMT`
 fn rfc850(week_day: &str, rest: &str, now: Option<Timestamp>) -> Option<Timestamp> {
-    DAYS.iter()
-        .find(|name| name.eq_ignore_ascii_case(week_day))?;
+    DAYS.iter().find(|name| name.eq_ignore_ascii_case(week_day))?;
     let [date, time, zone] = words(rest)?;
     gmt(zone)?;
     let mut parts = date.split('-');
@@ -86,12 +69,7 @@ fn rfc850(week_day: &str, rest: &str, now: Option<Timestamp>) -> Option<Timestam
     }
     let (month, day, two) = (self::month(month)?, number(day, 2)?, number(year, 2)?);
     let Some(now) = now else {
-        return moment(
-            if two < 70 { 2000 + two } else { 1900 + two },
-            month,
-            day,
-            time,
-        );
+        return moment(if two < 70 { 2000 + two } else { 1900 + two }, month, day, time);
     };
     let (this_year, ..) = civil(now.0.div_euclid(86_400_000));
     // The nearest such year from 49 years back on; if that is more than 50 years ahead, the one a century earlier.
@@ -113,18 +91,10 @@ fn asctime(text: &str) -> Option<Timestamp> {
         None => number(day, 2)?,
     };
     let blanks = [3, 7, 10, 19];
-    if !blanks
-        .iter()
-        .all(|at| text.as_bytes().get(*at) == Some(&b' '))
-    {
+    if !blanks.iter().all(|at| text.as_bytes().get(*at) == Some(&b' ')) {
         return None;
     }
-    moment(
-        number(text.get(20..)?, 4)?,
-        month(text.get(4..7)?)?,
-        day,
-        text.get(11..19)?,
-    )
+    moment(number(text.get(20..)?, 4)?, month(text.get(4..7)?)?, day, text.get(11..19)?)
 }
 
 fn words<const N: usize>(text: &str) -> Option<[&str; N]> {
@@ -137,18 +107,11 @@ fn words<const N: usize>(text: &str) -> Option<[&str; N]> {
 }
 
 fn short_day(name: &str) -> Option<()> {
-    DAYS.iter()
-        .any(|day| {
-            day.get(..3)
-                .is_some_and(|short| short.eq_ignore_ascii_case(name))
-        })
-        .then_some(())
+    DAYS.iter().any(|day| day.get(..3).is_some_and(|short| short.eq_ignore_ascii_case(name))).then_some(())
 }
 
 fn month(name: &str) -> Option<i64> {
-    let at = MONTHS
-        .iter()
-        .position(|month| month.eq_ignore_ascii_case(name))?;
+    let at = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(at).ok().map(|n| n + 1)
 }
 
@@ -173,9 +136,7 @@ fn moment(year: i64, month: i64, day: i64, time: &str) -> Option<Timestamp> {
     if day == 0 || hour > 23 || minute > 59 || second > 60 || civil(days) != (year, month, day) {
         return None;
     }
-    Some(Timestamp::from_secs(
-        days * 86_400 + hour * 3600 + minute * 60 + second,
-    ))
+    Some(Timestamp::from_secs(days * 86_400 + hour * 3600 + minute * 60 + second))
 }
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar.
@@ -196,10 +157,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (year + era * 400 + i64::from(month <= 2), month, day)
 }

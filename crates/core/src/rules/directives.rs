@@ -44,23 +44,11 @@ impl Scope {
     /// Adds what a further occurrence covers. A list of names that is empty or broken covers everything, and so does one with
     /// a field without which the content could not be read.
     fn widen(&mut self, names: Option<&[u8]>) {
-        const NEEDED: [&str; 4] = [
-            "content-encoding",
-            "content-length",
-            "content-range",
-            "content-type",
-        ];
+        const NEEDED: [&str; 4] = ["content-encoding", "content-length", "content-range", "content-type"];
         let listed = names.and_then(|names| {
             let mut list = Vec::new();
-            for name in names
-                .split(|b| *b == b',')
-                .map(<[u8]>::trim_ascii)
-                .filter(|n| !n.is_empty())
-            {
-                let name = std::str::from_utf8(name)
-                    .ok()
-                    .filter(|n| n.bytes().all(is_token))?
-                    .to_ascii_lowercase();
+            for name in names.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty()) {
+                let name = std::str::from_utf8(name).ok().filter(|n| n.bytes().all(is_token))?.to_ascii_lowercase();
                 if NEEDED.contains(&name.as_str()) {
                     return None;
                 }
@@ -188,10 +176,7 @@ pub fn response_control(fields: &Fields) -> (ResponseControl, ControlSource) {
     if let Some(control) = surrogate(fields) {
         return (control, ControlSource::Surrogate);
     }
-    (
-        ResponseControl::parse(fields.get_all("cache-control")),
-        ControlSource::CacheControl,
-    )
+    (ResponseControl::parse(fields.get_all("cache-control")), ControlSource::CacheControl)
 }
 
 /// RFC 9213 2: a Dictionary Structured Field. `None` where it is empty, cannot be parsed, or gives a lifetime of the wrong type.
@@ -205,14 +190,12 @@ fn targeted(value: &[u8]) -> Option<ResponseControl> {
     for (name, member) in &dictionary {
         let delta = || match member {
             // A negative span has passed already: it counts as zero.
-            ListEntry::Item(item) => item
-                .bare_item
-                .as_integer()
-                .map(|n| clamp(u64::try_from(i64::from(n)).unwrap_or(0))),
+            ListEntry::Item(item) => {
+                item.bare_item.as_integer().map(|n| clamp(u64::try_from(i64::from(n)).unwrap_or(0)))
+            }
             ListEntry::InnerList(_) => None,
         };
-        let on =
-            !matches!(member, ListEntry::Item(item) if item.bare_item == BareItem::Boolean(false));
+        let on = !matches!(member, ListEntry::Item(item) if item.bare_item == BareItem::Boolean(false));
         let names = match member {
             ListEntry::Item(item) => match &item.bare_item {
                 BareItem::String(names) => Some(names.as_str().as_bytes().to_vec()),
@@ -253,15 +236,11 @@ fn surrogate(fields: &Fields) -> Option<ResponseControl> {
                 continue;
             };
             let mut targets = parts.filter(|target| !target.is_empty()).peekable();
-            if targets.peek().is_some()
-                && !targets.any(|target| target.eq_ignore_ascii_case(OWN_NAME.as_bytes()))
-            {
+            if targets.peek().is_some() && !targets.any(|target| target.eq_ignore_ascii_case(OWN_NAME.as_bytes())) {
                 continue;
             }
             let (name, argument) = directive_of(directive);
-            if name.eq_ignore_ascii_case(b"no-store")
-                || name.eq_ignore_ascii_case(b"no-store-remote")
-            {
+            if name.eq_ignore_ascii_case(b"no-store") || name.eq_ignore_ascii_case(b"no-store-remote") {
                 (control.no_store, known) = (true, true);
             } else if name.eq_ignore_ascii_case(b"max-age") {
                 known = true;
@@ -370,10 +349,7 @@ pub(super) fn delta(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(
-        text.iter()
-            .fold(0, |n: u64, digit| clamp(n * 10 + u64::from(digit - b'0'))),
-    )
+    Some(text.iter().fold(0, |n: u64, digit| clamp(n * 10 + u64::from(digit - b'0'))))
 }
 
 fn clamp(seconds: u64) -> u64 {
@@ -395,16 +371,11 @@ fn directive_of(member: &[u8]) -> (&[u8], Argument<'_>) {
     let Some(at) = member.iter().position(|b| *b == b'=') else {
         return (member, Argument::None);
     };
-    let (name, value) = (
-        member.get(..at).unwrap_or_default(),
-        member.get(at + 1..).unwrap_or_default(),
-    );
+    let (name, value) = (member.get(..at).unwrap_or_default(), member.get(at + 1..).unwrap_or_default());
     let argument = match value {
         _ if name.trim_ascii_end().len() != name.len() => Argument::Broken,
         [b'"', rest @ ..] => unquoted(rest).map_or(Argument::Broken, Argument::Text),
-        token if !token.is_empty() && token.iter().all(|b| is_token(*b)) => {
-            Argument::Text(Cow::Borrowed(token))
-        }
+        token if !token.is_empty() && token.iter().all(|b| is_token(*b)) => Argument::Text(Cow::Borrowed(token)),
         _ => Argument::Broken,
     };
     (name.trim_ascii_end(), argument)

@@ -110,10 +110,7 @@ impl Source {
 
     /// Whether the origin itself said it (RFC 9111 3: explicit expiration time).
     pub const fn is_explicit(self) -> bool {
-        matches!(
-            self,
-            Source::Targeted | Source::SMaxage | Source::MaxAge | Source::Expires
-        )
+        matches!(self, Source::Targeted | Source::SMaxage | Source::MaxAge | Source::Expires)
     }
 }
 
@@ -134,19 +131,11 @@ impl Freshness {
         let initial_age = initial_age_ms(x);
         let (source, lifetime_ms) = lifetime(x, policy, control, control_source, initial_age);
         // What was never meant to be fresh is not served stale behind the origin's back, unless the origin says so itself.
-        let default_swr = if lifetime_ms == 0 {
-            0
-        } else {
-            millis(policy.stale_while_revalidate)
-        };
+        let default_swr = if lifetime_ms == 0 { 0 } else { millis(policy.stale_while_revalidate) };
         let seconds = |s: u64| s.saturating_mul(1000);
         let must_revalidate = control.forbids_stale();
         let window = |said: Option<u64>, default: u64| {
-            if must_revalidate {
-                0
-            } else {
-                said.map_or(default, seconds)
-            }
+            if must_revalidate { 0 } else { said.map_or(default, seconds) }
         };
         Freshness {
             born: x.response_time.minus_millis(initial_age),
@@ -209,41 +198,24 @@ impl Freshness {
         if !self.has_validator {
             return usable;
         }
-        usable.max(
-            self.fresh_until()
-                .max(self.received)
-                .plus_millis(self.lifetime_ms.max(VALIDATOR_KEEP_MS)),
-        )
+        usable.max(self.fresh_until().max(self.received).plus_millis(self.lifetime_ms.max(VALIDATOR_KEEP_MS)))
     }
 }
 
 /// Whether a status is heuristically cacheable (RFC 9110 15.1). 206 is, too, but partial content is not stored.
 pub fn heuristically_cacheable(status: u16) -> bool {
-    matches!(
-        status,
-        200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
-    )
+    matches!(status, 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
 /// Whether a response that says nothing about its lifetime may get one, or be kept for its validator (RFC 9111 3, 4.2.2). The
 /// safe profile stores errors only where the origin or `negative_ttl` says so.
-pub(super) fn cacheable_by_default(
-    status: u16,
-    control: &ResponseControl,
-    policy: &Policy,
-) -> bool {
-    control.public
-        || (heuristically_cacheable(status) && (status < 400 || policy.profile == Profile::Rfc9111))
+pub(super) fn cacheable_by_default(status: u16, control: &ResponseControl, policy: &Policy) -> bool {
+    control.public || (heuristically_cacheable(status) && (status < 400 || policy.profile == Profile::Rfc9111))
 }
 
 /// corrected_initial_age (RFC 9111 4.2.3). Date has whole seconds, so the apparent age is taken in whole seconds, too.
 fn initial_age_ms(x: &Exchange<'_>) -> u64 {
-    let apparent = date(x).map_or(0, |date| {
-        x.response_time
-            .0
-            .div_euclid(1000)
-            .saturating_sub(date.0.div_euclid(1000))
-    });
+    let apparent = date(x).map_or(0, |date| x.response_time.0.div_euclid(1000).saturating_sub(date.0.div_euclid(1000)));
     let apparent = u64::try_from(apparent).unwrap_or(0).saturating_mul(1000);
     let corrected = (age_value(x) * 1000).saturating_add(x.response_time.since(x.request_time));
     apparent.max(corrected).min(MAX_DELTA * 1000)
@@ -278,17 +250,10 @@ fn lifetime(
     {
         return (Source::Route, configured(ttl));
     }
-    let stated = [
-        (Source::SMaxage, control.s_maxage),
-        (Source::MaxAge, control.max_age),
-    ];
+    let stated = [(Source::SMaxage, control.s_maxage), (Source::MaxAge, control.max_age)];
     for (source, seconds) in stated {
         if let Some(seconds) = seconds {
-            let source = if control_source.replaces_expires() {
-                Source::Targeted
-            } else {
-                source
-            };
+            let source = if control_source.replaces_expires() { Source::Targeted } else { source };
             return (source, seconds.saturating_mul(1000));
         }
     }
@@ -297,15 +262,10 @@ fn lifetime(
     {
         // An invalid value, "0" above all, is in the past (RFC 9111 5.3).
         let from = date(x).unwrap_or(x.response_time);
-        let lifetime =
-            dates::parse_at(expires, x.response_time).map_or(0, |expires| expires.since(from));
+        let lifetime = dates::parse_at(expires, x.response_time).map_or(0, |expires| expires.since(from));
         return (Source::Expires, lifetime.min(MAX_DELTA * 1000));
     }
-    if let Some((_, ttl)) = policy
-        .negative_ttl
-        .iter()
-        .find(|(status, _)| *status == x.status)
-    {
+    if let Some((_, ttl)) = policy.negative_ttl.iter().find(|(status, _)| *status == x.status) {
         return (Source::Negative, configured(*ttl));
     }
     if !cacheable_by_default(x.status, control, policy) || pragma_forbids(x, policy) {
@@ -329,11 +289,7 @@ fn overridable(status: u16) -> bool {
 
 /// A tenth of the time since the last modification (RFC 9111 4.2.2).
 fn heuristic(x: &Exchange<'_>) -> u64 {
-    let Some(modified) = x
-        .response
-        .get("last-modified")
-        .and_then(|v| dates::parse_at(v, x.response_time))
-    else {
+    let Some(modified) = x.response.get("last-modified").and_then(|v| dates::parse_at(v, x.response_time)) else {
         return 0;
     };
     let unchanged_for = date(x).unwrap_or(x.response_time).since(modified);
@@ -345,7 +301,5 @@ fn heuristic(x: &Exchange<'_>) -> u64 {
 fn pragma_forbids(x: &Exchange<'_>, policy: &Policy) -> bool {
     policy.profile == Profile::Safe
         && !x.response.contains("cache-control")
-        && x.response
-            .get_all("pragma")
-            .any(|v| v.trim_ascii().eq_ignore_ascii_case(b"no-cache"))
+        && x.response.get_all("pragma").any(|v| v.trim_ascii().eq_ignore_ascii_case(b"no-cache"))
 }

@@ -14,9 +14,7 @@ pub fn targets(x: &Exchange<'_>) -> Vec<String> {
     let Ok(base) = Url::parse(x.url) else {
         return targets;
     };
-    let named = ["location", "content-location"]
-        .iter()
-        .flat_map(|name| x.response.get_all(name));
+    let named = ["location", "content-location"].iter().flat_map(|name| x.response.get_all(name));
     for url in named.filter_map(|reference| same_origin(&base, reference)) {
         let url = url.to_string();
         if !targets.contains(&url) {
@@ -28,10 +26,7 @@ pub fn targets(x: &Exchange<'_>) -> Vec<String> {
 
 /// The methods that the IANA registry calls safe (RFC 9110 9.2.1, 16.1). A successful one changes nothing.
 pub fn is_safe(method: &Method) -> bool {
-    matches!(
-        method.as_str(),
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY" | "PROPFIND" | "REPORT" | "SEARCH"
-    )
+    matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY" | "PROPFIND" | "REPORT" | "SEARCH")
 }
 
 /// A reference resolved against `base`, without fragment, where it stays in the same origin (RFC 9111 4.4: others could be

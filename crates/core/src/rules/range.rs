@@ -49,10 +49,7 @@ pub fn select(method: &Method, request: &Fields, head: &Head, len: u64) -> Selec
         [] => Selection::Unsatisfiable,
         // The only satisfiable range of empty content is a suffix, and it is all there is (RFC 9110 14.1.2).
         _ if len == 0 || parts.len() > MAX_PARTS => Selection::Whole,
-        [(start, end)] => Selection::Part {
-            start: *start,
-            end: *end,
-        },
+        [(start, end)] => Selection::Part { start: *start, end: *end },
         _ => Selection::Parts(parts),
     }
 }
@@ -68,13 +65,7 @@ pub fn unsatisfied_range(len: u64) -> String {
 }
 
 /// The content of a multipart/byteranges response (RFC 9110 14.6).
-pub fn multipart(
-    body: &Bytes,
-    parts: &[(u64, u64)],
-    content_type: Option<&[u8]>,
-    len: u64,
-    boundary: &str,
-) -> Bytes {
+pub fn multipart(body: &Bytes, parts: &[(u64, u64)], content_type: Option<&[u8]>, len: u64, boundary: &str) -> Bytes {
     let mut out = BytesMut::new();
     for (start, end) in parts {
         out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
@@ -83,18 +74,9 @@ pub fn multipart(
             out.extend_from_slice(content_type);
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(
-            format!(
-                "Content-Range: {}\r\n\r\n",
-                content_range(*start, *end, len)
-            )
-            .as_bytes(),
-        );
+        out.extend_from_slice(format!("Content-Range: {}\r\n\r\n", content_range(*start, *end, len)).as_bytes());
         let part = usize::try_from(*start).ok().zip(usize::try_from(*end).ok());
-        out.extend_from_slice(
-            part.and_then(|(start, end)| body.get(start..end))
-                .unwrap_or_default(),
-        );
+        out.extend_from_slice(part.and_then(|(start, end)| body.get(start..end)).unwrap_or_default());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
@@ -144,9 +126,7 @@ fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(text.iter().fold(0, |n: u64, digit| {
-        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    }))
+    Some(text.iter().fold(0, |n: u64, digit| n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
 /// Joins ranges that overlap or touch (RFC 9110 15.3.7.2); what remains keeps its order.
@@ -182,15 +162,12 @@ fn if_range(request: &Fields, head: &Head) -> bool {
         return false;
     }
     if condition.ends_with(b"\"") || condition.starts_with(b"W/") {
-        return condition.starts_with(b"\"")
-            && head.fields.get("etag").map(<[u8]>::trim_ascii) == Some(condition);
+        return condition.starts_with(b"\"") && head.fields.get("etag").map(<[u8]>::trim_ascii) == Some(condition);
     }
     let now = head.freshness.received;
     let parse = |value| dates::parse_at(value, now);
     let field = |name| head.fields.get(name).and_then(parse);
-    let (Some(asked), Some(modified), Some(date)) =
-        (parse(condition), field("last-modified"), field("date"))
-    else {
+    let (Some(asked), Some(modified), Some(date)) = (parse(condition), field("last-modified"), field("date")) else {
         return false;
     };
     // Strong where it was at least one second old when the response was made (RFC 9110 8.8.2.2).

@@ -34,30 +34,22 @@ pub fn reuse(f: &Freshness, request: &RequestControl, now: Timestamp) -> Reuse {
         return Reuse::Validate(MustValidate::RequestMaxAge);
     }
     if f.is_fresh(now) {
-        let enough = request
-            .min_fresh
-            .is_none_or(|min| f.lifetime_ms - age.min(f.lifetime_ms) >= min.saturating_mul(1000));
-        return if enough {
-            Reuse::Fresh
-        } else {
-            Reuse::Validate(MustValidate::RequestMinFresh)
-        };
+        let enough =
+            request.min_fresh.is_none_or(|min| f.lifetime_ms - age.min(f.lifetime_ms) >= min.saturating_mul(1000));
+        return if enough { Reuse::Fresh } else { Reuse::Validate(MustValidate::RequestMinFresh) };
     }
     if f.must_revalidate {
         return Reuse::Validate(MustValidate::Stale);
     }
     let staleness = f.staleness_ms(now);
     // Without max-stale, max-age and min-fresh ask for something fresh (RFC 9111 5.2.1.1, 5.2.1.3).
-    let wants_fresh =
-        (request.max_age.is_some() || request.min_fresh.is_some()) && request.max_stale.is_none();
+    let wants_fresh = (request.max_age.is_some() || request.min_fresh.is_some()) && request.max_stale.is_none();
     if staleness < f.stale_while_revalidate_ms && !wants_fresh {
         return Reuse::Stale(ServedStale::WhileRevalidate);
     }
     match request.max_stale {
         Some(None) => Reuse::Stale(ServedStale::RequestMaxStale),
-        Some(Some(limit)) if staleness <= limit.saturating_mul(1000) => {
-            Reuse::Stale(ServedStale::RequestMaxStale)
-        }
+        Some(Some(limit)) if staleness <= limit.saturating_mul(1000) => Reuse::Stale(ServedStale::RequestMaxStale),
         _ => Reuse::Validate(MustValidate::Stale),
     }
 }
@@ -70,9 +62,7 @@ pub fn may_serve_on_error(f: &Freshness, request: &RequestControl, now: Timestam
     if f.is_fresh(now) {
         return true;
     }
-    let window = f
-        .stale_if_error_ms
-        .max(request.stale_if_error.unwrap_or(0).saturating_mul(1000));
+    let window = f.stale_if_error_ms.max(request.stale_if_error.unwrap_or(0).saturating_mul(1000));
     !f.must_revalidate && f.staleness_ms(now) < window
 }
 

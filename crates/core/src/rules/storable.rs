@@ -41,11 +41,7 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     }
     worth_storing(x, policy, &control, &freshness)?;
     let selecting = vary::selecting(&names, &connection::seen_by_origin(x.request));
-    Ok(Plan {
-        freshness,
-        fields: stored_fields(x, policy, &control)?,
-        selecting,
-    })
+    Ok(Plan { freshness, fields: stored_fields(x, policy, &control)?, selecting })
 }
 
 /// Final and valid statuses (RFC 9110 15) whose response answers the URL alone. 304 updates, 206 is a part; 412, 416 and 417
@@ -67,11 +63,7 @@ fn storable_status(status: u16, policy: &Policy) -> Result<(), NotStored> {
 }
 
 /// What a directive or Authorization forbids (RFC 9111 3, 3.5, 5.2). No configuration opens it.
-pub(super) fn permitted(
-    x: &Exchange<'_>,
-    policy: &Policy,
-    control: &ResponseControl,
-) -> Result<(), NotStored> {
+pub(super) fn permitted(x: &Exchange<'_>, policy: &Policy, control: &ResponseControl) -> Result<(), NotStored> {
     if control.must_understand {
         // must-understand outranks no-store for a status whose rules are followed here (RFC 9111 5.2.2.3).
         if !understood(x.status) {
@@ -115,17 +107,9 @@ fn worth_storing(
     if freshness.has_validator {
         return Ok(());
     }
-    let said_windows = control
-        .stale_while_revalidate
-        .unwrap_or(0)
-        .max(control.stale_if_error.unwrap_or(0))
-        > 0;
+    let said_windows = control.stale_while_revalidate.unwrap_or(0).max(control.stale_if_error.unwrap_or(0)) > 0;
     let reusable = freshness.lifetime_ms > 0 || (said_windows && !freshness.must_revalidate);
-    if freshness.no_cache || !reusable {
-        Err(NotStored::NoFreshness)
-    } else {
-        Ok(())
-    }
+    if freshness.no_cache || !reusable { Err(NotStored::NoFreshness) } else { Ok(()) }
 }
 
 /// Whether a POST's answer says that it is what a GET of the same URL would bring (RFC 9110 9.3.3).
@@ -134,48 +118,30 @@ fn describes_itself(x: &Exchange<'_>) -> bool {
         return false;
     };
     let mut lines = x.response.get_all("content-location");
-    let same = lines
-        .next()
-        .and_then(|reference| same_origin(&own, reference))
-        .is_some_and(|url| {
-            let mut own = own.clone();
-            own.set_fragment(None);
-            url == own
-        });
+    let same = lines.next().and_then(|reference| same_origin(&own, reference)).is_some_and(|url| {
+        let mut own = own.clone();
+        own.set_fragment(None);
+        url == own
+    });
     same && lines.next().is_none()
 }
 
 /// What is stored of the fields (RFC 9111 3.1).
-pub(super) fn stored_fields(
-    x: &Exchange<'_>,
-    policy: &Policy,
-    control: &ResponseControl,
-) -> Result<Fields, NotStored> {
+pub(super) fn stored_fields(x: &Exchange<'_>, policy: &Policy, control: &ResponseControl) -> Result<Fields, NotStored> {
     let mut fields = x.response.clone();
     connection::strip_response(&mut fields);
-    for name in control
-        .private
-        .fields()
-        .iter()
-        .chain(control.no_cache.fields())
-    {
+    for name in control.private.fields().iter().chain(control.no_cache.fields()) {
         fields.remove(name);
     }
     fields.remove("age");
     if fields.contains("set-cookie") || fields.contains("set-cookie2") {
         match policy.set_cookie {
             SetCookie::Never => return Err(NotStored::SetCookie),
-            SetCookie::Strip => {
-                fields.retain(|name, _| !matches!(name, "set-cookie" | "set-cookie2"))
-            }
+            SetCookie::Strip => fields.retain(|name, _| !matches!(name, "set-cookie" | "set-cookie2")),
             SetCookie::Store => {}
         }
     }
-    if fields
-        .get("date")
-        .and_then(|date| dates::parse_at(date, x.response_time))
-        .is_none()
-    {
+    if fields.get("date").and_then(|date| dates::parse_at(date, x.response_time)).is_none() {
         fields.set("date", dates::format(x.response_time));
     }
     Ok(fields)

@@ -10,14 +10,8 @@ use crate::fields::Fields;
 
 /// Fields that describe the stored content itself; they stay as they are (RFC 9111 3.2). Digests of the content are among them:
 /// the content does not change.
-const OF_THE_CONTENT: [&str; 6] = [
-    "content-length",
-    "content-encoding",
-    "content-range",
-    "transfer-encoding",
-    "content-md5",
-    "content-digest",
-];
+const OF_THE_CONTENT: [&str; 6] =
+    ["content-length", "content-encoding", "content-range", "transfer-encoding", "content-md5", "content-digest"];
 
 /// The stored response after a 304 (RFC 9111 4.3.4): each field that the 304 has replaces the stored one, new ones are added,
 /// and the freshness is computed anew. Content, variants and what selects it stay.
@@ -45,9 +39,7 @@ pub fn matches_304(stored: &Head, response: &Fields) -> bool {
             validate::weak(old) == validate::weak(new)
         }
         (Some(old), Some(new)) => old == new,
-        (None, Some(_)) => {
-            modified(response).is_some() && modified(&stored.fields) == modified(response)
-        }
+        (None, Some(_)) => modified(response).is_some() && modified(&stored.fields) == modified(response),
         (_, None) => match modified(response) {
             Some(new) => modified(&stored.fields) == Some(new),
             None => true,
@@ -73,15 +65,10 @@ pub fn by_head(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> HeadUpdate {
         return HeadUpdate::Nothing;
     }
     let (control, _) = directives::response_control(x.response);
-    let agrees = |name: &str| {
-        x.response
-            .get(name)
-            .is_none_or(|new| stored.fields.get(name) == Some(new))
-    };
+    let agrees = |name: &str| x.response.get(name).is_none_or(|new| stored.fields.get(name) == Some(new));
     let length = x.response.get("content-length");
-    let same_length = length.is_none_or(|l| {
-        std::str::from_utf8(l).ok().and_then(|l| l.parse().ok()) == Some(stored.body_len)
-    });
+    let same_length =
+        length.is_none_or(|l| std::str::from_utf8(l).ok().and_then(|l| l.parse().ok()) == Some(stored.body_len));
     if !agrees("etag") || !agrees("last-modified") || !same_length {
         return HeadUpdate::Invalid;
     }
@@ -101,28 +88,21 @@ pub fn forbids_keeping(updated: &Head) -> Option<NotStored> {
 }
 
 fn stored_allows_authorized(stored: &Head) -> bool {
-    directives::response_control(&stored.fields)
-        .0
-        .allows_authorized()
+    directives::response_control(&stored.fields).0.allows_authorized()
 }
 
 fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
     let mut fields = stored.fields.clone();
     // The stored age and date belong to the stored response alone; where the new one has no Date, it is now (RFC 9110 6.6.1).
     fields.retain(|name, _| {
-        !matches!(name, "age" | "date")
-            && (OF_THE_CONTENT.contains(&name) || !x.response.contains(name))
+        !matches!(name, "age" | "date") && (OF_THE_CONTENT.contains(&name) || !x.response.contains(name))
     });
     for (name, value) in x.response.as_list() {
         if !OF_THE_CONTENT.contains(&name.as_str()) {
             fields.append(name.clone(), value.clone());
         }
     }
-    let x = Exchange {
-        status: stored.status,
-        response: &fields,
-        ..*x
-    };
+    let x = Exchange { status: stored.status, response: &fields, ..*x };
     let (control, source) = directives::response_control(&fields);
     let mut freshness = Freshness::with_control(&x, policy, &control, source);
     if forbidden(&control) {
@@ -131,17 +111,10 @@ fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
     }
     // Where a cookie came with the 304 and the route stores none, the cookie alone is left out: what is stored had none.
     let fields = storable::stored_fields(&x, policy, &control).unwrap_or_else(|_| {
-        let strip = Policy {
-            set_cookie: crate::config::SetCookie::Strip,
-            ..policy.clone()
-        };
+        let strip = Policy { set_cookie: crate::config::SetCookie::Strip, ..policy.clone() };
         storable::stored_fields(&x, &strip, &control).unwrap_or_default()
     });
-    Head {
-        fields,
-        freshness,
-        ..stored.clone()
-    }
+    Head { fields, freshness, ..stored.clone() }
 }
 
 fn forbidden(control: &ResponseControl) -> bool {

@@ -18,14 +18,8 @@ pub enum Precondition {
 }
 
 /// Request fields that make a request conditional or partial.
-const CONDITIONS: [&str; 6] = [
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-    "if-range",
-    "range",
-];
+const CONDITIONS: [&str; 6] =
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 /// Fields about the content that a 304 leaves out (RFC 9110 15.4.5).
 const ABOUT_CONTENT: [&str; 9] = [
@@ -52,11 +46,7 @@ pub fn precondition(method: &Method, request: &Fields, head: &Head) -> Precondit
     }
     let etag = head.fields.get("etag").map(<[u8]>::trim_ascii);
     let now = head.freshness.received;
-    let modified = || {
-        head.fields
-            .get("last-modified")
-            .and_then(|v| dates::parse_at(v, now))
-    };
+    let modified = || head.fields.get("last-modified").and_then(|v| dates::parse_at(v, now));
     if request.contains("if-match") {
         let strong = |tag: &[u8]| !tag.starts_with(b"W/") && etag == Some(tag);
         if !is_star(request, "if-match") && !tags(request, "if-match").any(strong) {
@@ -70,28 +60,14 @@ pub fn precondition(method: &Method, request: &Fields, head: &Head) -> Precondit
     if request.contains("if-none-match") {
         let same = |tag: &[u8]| etag.is_some_and(|etag| weak(etag) == weak(tag));
         let has_it = is_star(request, "if-none-match") || tags(request, "if-none-match").any(same);
-        return if has_it {
-            Precondition::NotModified
-        } else {
-            Precondition::None
-        };
+        return if has_it { Precondition::NotModified } else { Precondition::None };
     }
     let Some(since) = single_date(request, "if-modified-since", head) else {
         return Precondition::None;
     };
     // Without Last-Modified, Date and then the time of arrival stand for it (RFC 9111 4.3.2).
-    let stored = modified()
-        .or_else(|| {
-            head.fields
-                .get("date")
-                .and_then(|v| dates::parse_at(v, now))
-        })
-        .unwrap_or(now);
-    if stored <= since {
-        Precondition::NotModified
-    } else {
-        Precondition::None
-    }
+    let stored = modified().or_else(|| head.fields.get("date").and_then(|v| dates::parse_at(v, now))).unwrap_or(now);
+    if stored <= since { Precondition::NotModified } else { Precondition::None }
 }
 
 /// The fields of a 304 made from a stored response (RFC 9110 15.4.5): all but those about the content; Last-Modified only where
@@ -99,8 +75,7 @@ pub fn precondition(method: &Method, request: &Fields, head: &Head) -> Precondit
 pub fn not_modified_fields(head: &Fields) -> Fields {
     let mut fields = head.clone();
     let has_etag = fields.contains("etag");
-    fields
-        .retain(|name, _| !(ABOUT_CONTENT.contains(&name) || has_etag && name == "last-modified"));
+    fields.retain(|name, _| !(ABOUT_CONTENT.contains(&name) || has_etag && name == "last-modified"));
     fields
 }
 
@@ -127,16 +102,11 @@ pub fn has_validator(fields: &Fields) -> bool {
 }
 
 pub(super) fn etag(fields: &Fields) -> Option<&[u8]> {
-    fields
-        .get("etag")
-        .map(<[u8]>::trim_ascii)
-        .filter(|tag| !tag.is_empty())
+    fields.get("etag").map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty())
 }
 
 fn last_modified(fields: &Fields) -> Option<&[u8]> {
-    fields
-        .get("last-modified")
-        .filter(|value| dates::parse(value).is_some())
+    fields.get("last-modified").filter(|value| dates::parse(value).is_some())
 }
 
 /// An entity tag without its mark of weakness, for the weak comparison (RFC 9110 8.8.3.2).
@@ -161,15 +131,8 @@ fn tags<'a>(request: &'a Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]
                 return None;
             }
             // A quoted tag may have commas in it; a backslash escapes nothing (RFC 9110 8.8.3).
-            let open = if rest.starts_with(b"W/\"") {
-                3
-            } else {
-                usize::from(rest.starts_with(b"\""))
-            };
-            let closed = rest
-                .get(open..)
-                .filter(|_| open > 0)
-                .and_then(|r| r.iter().position(|b| *b == b'"'));
+            let open = if rest.starts_with(b"W/\"") { 3 } else { usize::from(rest.starts_with(b"\"")) };
+            let closed = rest.get(open..).filter(|_| open > 0).and_then(|r| r.iter().position(|b| *b == b'"'));
             let end = match closed {
                 Some(at) => open + at + 1,
                 None => rest.iter().position(|b| *b == b',').unwrap_or(rest.len()),

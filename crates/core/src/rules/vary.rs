@@ -19,10 +19,7 @@ pub struct Star;
 pub fn names(response: &Fields) -> Result<Vec<String>, Star> {
     let mut names = Vec::new();
     for member in response.get_all("vary").flat_map(members) {
-        let name = std::str::from_utf8(member)
-            .ok()
-            .filter(|n| *n != "*" && n.bytes().all(is_token))
-            .ok_or(Star)?;
+        let name = std::str::from_utf8(member).ok().filter(|n| *n != "*" && n.bytes().all(is_token)).ok_or(Star)?;
         names.push(name.to_ascii_lowercase());
     }
     names.retain(|name| !connection::never_forwarded(name));
@@ -33,12 +30,7 @@ pub fn names(response: &Fields) -> Result<Vec<String>, Star> {
 
 /// The values of these fields in a request, in normal form.
 pub fn selecting(names: &[String], request: &Fields) -> Selecting {
-    Selecting(
-        names
-            .iter()
-            .map(|name| (name.clone(), value(name, request).map(Cow::into_owned)))
-            .collect(),
-    )
+    Selecting(names.iter().map(|name| (name.clone(), value(name, request).map(Cow::into_owned))).collect())
 }
 
 /// Whether a request selects the response that was stored with `selecting` (RFC 9111 4.1).
@@ -52,9 +44,7 @@ pub fn choose<'a>(variants: &'a [Variant], request: &Fields) -> Option<&'a Varia
     let newest = || variants.iter().rev();
     newest()
         .find(|variant| matches(&variant.selecting, request))
-        .or_else(|| {
-            newest().find(|v| language_matches(&v.selecting, v.language.as_deref(), request))
-        })
+        .or_else(|| newest().find(|v| language_matches(&v.selecting, v.language.as_deref(), request)))
 }
 
 /// Whether a stored response is in the language that a request's Accept-Language asks for most, and all its other selecting
@@ -82,9 +72,7 @@ pub fn language(response: &Fields) -> Option<String> {
 /// The normal form of a field's value; `name` is lower-case, repeated lines are joined already (RFC 9110 5.3).
 pub fn normalise<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     match name {
-        "accept" | "accept-charset" | "accept-encoding" | "accept-language" => {
-            preferences(name, value)
-        }
+        "accept" | "accept-charset" | "accept-encoding" | "accept-language" => preferences(name, value),
         _ => spaces(value),
     }
 }
@@ -149,17 +137,11 @@ fn preferences<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     if value.iter().all(plain) {
         return Cow::Borrowed(value);
     }
-    let mut list: Vec<Vec<u8>> = members(value)
-        .map(|member| preference(name, member))
-        .collect();
+    let mut list: Vec<Vec<u8>> = members(value).map(|member| preference(name, member)).collect();
     list.sort_unstable();
     list.dedup();
     let normal = list.join(&b',');
-    if normal == value {
-        Cow::Borrowed(value)
-    } else {
-        Cow::Owned(normal)
-    }
+    if normal == value { Cow::Borrowed(value) } else { Cow::Owned(normal) }
 }
 
 fn preference(field: &str, member: &[u8]) -> Vec<u8> {
@@ -224,8 +206,5 @@ fn top_language(value: &[u8]) -> Option<String> {
 /// Basic filtering (RFC 4647 3.3.1): the tag is the range, or begins with it and a hyphen. A list of tags is in no range.
 fn in_range(range: &str, tag: &str) -> bool {
     let tag = tag.trim().to_ascii_lowercase();
-    !tag.contains(',')
-        && tag
-            .strip_prefix(range)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    !tag.contains(',') && tag.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

@@ -119,7 +119,9 @@ impl<H: Host> Tiers<'_, H> {
             false => self.get(Tier::L2, primary, now).await.or(self.get(Tier::L1, primary, now).await),
         };
         match holder {
-            Some(mut holder) if holder.head.selecting != entry.head.selecting && !holder.head.selecting.0.is_empty() => {
+            Some(mut holder)
+                if holder.head.selecting != entry.head.selecting && !holder.head.selecting.0.is_empty() =>
+            {
                 let own = key::variant(primary, entry.head.selecting.0.iter().map(|(n, v)| (n.as_str(), v.as_deref())));
                 self.put(&own, url, &entry, now).await;
                 remember(&mut holder.head, own, &entry.head);
@@ -191,7 +193,7 @@ fn remember(holder: &mut Head, key: Key, variant: &Head) {
     holder.variants.push(Variant {
         key,
         selecting: variant.selecting.clone(),
-        language: variant.fields.get_str("content-language").map(str::to_string),
+        language: vary::language(&variant.fields),
     });
     let surplus = holder.variants.len().saturating_sub(MAX_VARIANTS);
     holder.variants.drain(..surplus);

@@ -22,7 +22,8 @@ pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 const GET: &str = "SELECT 0 AS n, head, body FROM entries WHERE key = ?1 \
      UNION ALL SELECT n, NULL, body FROM chunks WHERE key = ?1";
-const PUT: &str = "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const PUT: &str =
+    "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const PUT_CHUNK: &str = "INSERT OR REPLACE INTO chunks (key, n, body) VALUES (?1, ?2, ?3)";
 const DROP_CHUNKS: &str = "DELETE FROM chunks WHERE key = ?1";
 const PUT_HEAD: &str = "UPDATE entries SET until = ?2, stored = ?3, head = ?4 WHERE key = ?1";

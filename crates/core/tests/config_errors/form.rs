@@ -30,10 +30,7 @@ fn columns_are_characters() {
             "\"äöü\" = 1",
             "1:1: \"äöü\": unknown key; the keys here are origin, tiers, cache, route, purge, gateway, admin",
         ),
-        (
-            "\u{feff}cache = 1",
-            "1:9: cache: expected a section [cache], found the integer 1",
-        ),
+        ("\u{feff}cache = 1", "1:9: cache: expected a section [cache], found the integer 1"),
         (
             "tiers = { l1 = { admit = 'ä' }, l4 = 1 }\r\nroute = 1",
             "1:26: tiers.l1.admit: \"ä\" is not one of \"auto\", \"always\", \"second-hit\"\n\
@@ -63,18 +60,13 @@ fn credentials_stay_unseen() {
 /// Nothing of the file reaches the terminal as a command.
 #[test]
 fn control_characters_are_shown_as_such() {
-    let shown = Config::parse("[cache]\n\"\\u001b[2J\" = '\u{202e}' # \u{202e}", "t.toml")
-        .unwrap_err()
-        .to_string();
+    let shown = Config::parse("[cache]\n\"\\u001b[2J\" = '\u{202e}' # \u{202e}", "t.toml").unwrap_err().to_string();
     assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
 }
 
 #[test]
 fn long_lines_are_cut() {
-    let text = format!(
-        "tiers = {{ {}, l9 = 1 }}",
-        "l1 = { timeout = '1s' }".to_string() + &" ".repeat(10_000)
-    );
+    let text = format!("tiers = {{ {}, l9 = 1 }}", "l1 = { timeout = '1s' }".to_string() + &" ".repeat(10_000));
     let shown = Config::parse(&text, "t.toml").unwrap_err().to_string();
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.len(), 3);
@@ -86,23 +78,15 @@ fn long_lines_are_cut() {
 fn errors_are_bounded() {
     let many: String = (0..100).map(|n| format!("x{n} = 1\n")).collect();
     let errors = Config::parse(&many, "t.toml").unwrap_err();
-    assert_eq!(
-        (errors.iter().count(), errors.omitted()),
-        (MAX_ERRORS, 100 - MAX_ERRORS)
-    );
+    assert_eq!((errors.iter().count(), errors.omitted()), (MAX_ERRORS, 100 - MAX_ERRORS));
     assert_eq!(errors.iter().last().unwrap().line, MAX_ERRORS);
     assert!(errors.to_string().ends_with("\nand 80 more errors"));
 
-    let routes: String = (0..=limits::MAX_ROUTES)
-        .map(|n| format!("[[route]]\nmatch = '/{n}'\n"))
-        .collect();
+    let routes: String = (0..=limits::MAX_ROUTES).map(|n| format!("[[route]]\nmatch = '/{n}'\n")).collect();
     check(&[(
         &routes,
         "1:1: route: 1001 routes are too many, because each request walks them; join patterns with \"*\" to at most 1000",
     )]);
     let large = "#".repeat(limits::MAX_FILE + 1);
-    check(&[(
-        &large,
-        "1:1: the file is larger than 1 MiB; is it the right one?",
-    )]);
+    check(&[(&large, "1:1: the file is larger than 1 MiB; is it the right one?")]);
 }

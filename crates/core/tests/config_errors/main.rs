@@ -1,11 +1,6 @@
 //! What a wrong `terrace.toml` is told: every row a file and, for each error, its place and its exact words.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod form;
 mod structure;
@@ -19,10 +14,7 @@ fn told(text: &str) -> String {
     let line = |error: &terrace_core::config::Error| {
         let shown = error.to_string();
         let first = shown.lines().next().unwrap();
-        first
-            .strip_prefix("t.toml:")
-            .unwrap()
-            .replacen(" error:", "", 1)
+        first.strip_prefix("t.toml:").unwrap().replacen(" error:", "", 1)
     };
     errors.iter().map(line).collect::<Vec<_>>().join("\n")
 }

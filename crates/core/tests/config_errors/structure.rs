@@ -5,14 +5,8 @@ use crate::check;
 #[test]
 fn unknown_keys() {
     check(&[
-        (
-            "[orgin]",
-            "1:2: orgin: unknown key (did you mean \"origin\"?)",
-        ),
-        (
-            "[routes]",
-            "1:2: routes: unknown key (did you mean \"route\"?)",
-        ),
+        ("[orgin]", "1:2: orgin: unknown key (did you mean \"origin\"?)"),
+        ("[routes]", "1:2: routes: unknown key (did you mean \"route\"?)"),
         (
             "[cache]\nbanana = 1",
             "2:1: cache.banana: unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, early_refresh, collapse",
@@ -26,19 +20,13 @@ fn unknown_keys() {
             "[origin]\ndefault_ttl = '1s'",
             "2:1: origin.default_ttl: unknown key here; it belongs in [cache] or a [[route]]",
         ),
-        (
-            "default_ttl = '1s'",
-            "1:1: default_ttl: unknown key here; it belongs in [cache] or a [[route]]",
-        ),
+        ("default_ttl = '1s'", "1:1: default_ttl: unknown key here; it belongs in [cache] or a [[route]]"),
         (
             "[[route]]\nmatch = '/'\ntimeout = '1s'\nmax_size = '1B'",
             "3:1: route[0].timeout: unknown key here; it belongs in [origin], [tiers.l1] or [tiers.l2]\n\
              4:1: route[0].max_size: unknown key here; it belongs in [tiers.l1] or [tiers.l2]",
         ),
-        (
-            "[cache.origin]",
-            "1:8: cache.origin: unknown key here; it belongs at the top, as a section of its own",
-        ),
+        ("[cache.origin]", "1:8: cache.origin: unknown key here; it belongs at the top, as a section of its own"),
         (
             "[tiers.l3]\n[tiers.l1]\nadmitt = 'auto'\n[tiers.l2]\nadmit = 'auto'",
             "1:8: tiers.l3: unknown key (did you mean \"l1\"?)\n\
@@ -67,10 +55,7 @@ fn wrong_types() {
              3:9: tiers: expected sections [tiers.l1] and [tiers.l2], found the number 1.5\n\
              4:9: route: expected sections [[route]], in two pairs of brackets, found true",
         ),
-        (
-            "[route]\nmatch = '/'",
-            "1:1: route: expected sections [[route]], in two pairs of brackets, found a table",
-        ),
+        ("[route]\nmatch = '/'", "1:1: route: expected sections [[route]], in two pairs of brackets, found a table"),
         (
             "[[cache]]\n[[origin]]",
             "1:1: cache: expected a section [cache], found an array\n\
@@ -128,14 +113,8 @@ fn broken_toml() {
     check(&[
         ("[cache", "1:7: TOML syntax: unclosed table, expected `]`"),
         ("cache", "1:6: TOML syntax: key with no value, expected `=`"),
-        (
-            "[cache]\ndefault_ttl = 1s",
-            "2:15: TOML syntax: string values must be quoted, expected literal string",
-        ),
-        (
-            "[cache]\ndefault_ttl = \"1s\nprofile = 'safe'",
-            "2:18: TOML syntax: invalid basic string, expected `\"`",
-        ),
+        ("[cache]\ndefault_ttl = 1s", "2:15: TOML syntax: string values must be quoted, expected literal string"),
+        ("[cache]\ndefault_ttl = \"1s\nprofile = 'safe'", "2:18: TOML syntax: invalid basic string, expected `\"`"),
         (
             "a = \n b= 'x\n[c\n",
             "1:5: TOML syntax: string values must be quoted, expected literal string\n\

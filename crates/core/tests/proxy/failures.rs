@@ -81,7 +81,11 @@ fn a_body_shorter_than_its_content_length_is_not_stored() {
 #[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let mut cache = Cache::new("");
-    cache.host.database.execute_batch("CREATE TABLE terrace_schema (version INTEGER); INSERT INTO terrace_schema VALUES (99)").unwrap();
+    cache
+        .host
+        .database
+        .execute_batch("CREATE TABLE terrace_schema (version INTEGER); INSERT INTO terrace_schema VALUES (99)")
+        .unwrap();
     cache.respond(200, FRESH, "hello");
     assert_eq!(cache.get("/a").text(), "hello");
     assert!(cache.host.world.warnings.borrow().iter().any(|w| w.contains("newer terrace")));

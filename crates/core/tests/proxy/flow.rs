@@ -181,9 +181,15 @@ fn everything_under_our_own_name_stays_here() {
 fn what_a_careful_server_refuses_never_reaches_the_origin() {
     let mut cache = Cache::new("");
     let long = format!("/{}", "a".repeat(20_000));
-    for (target, status) in
-        [("//evil", 400), ("/\\evil", 400), ("/a\\b", 400), ("/a b", 400), ("/a\u{0}b", 400), ("", 400), (long.as_str(), 414)]
-    {
+    for (target, status) in [
+        ("//evil", 400),
+        ("/\\evil", 400),
+        ("/a\\b", 400),
+        ("/a b", 400),
+        ("/a\u{0}b", 400),
+        ("", 400),
+        (long.as_str(), 414),
+    ] {
         let answer = cache.get(target);
         assert_eq!(answer.status, status, "{target:.20}");
         assert_eq!(answer.field("content-type"), "application/problem+json");

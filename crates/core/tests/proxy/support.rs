@@ -342,7 +342,11 @@ impl Host for Fake {
     fn defer(&self, work: impl Future<Output = ()> + 'static) {
         self.spawner.spawn_local(work).unwrap();
     }
-    fn tee(&self, mut stream: Chunks, mut copy: Capture) -> (Chunks, impl Future<Output = Option<Bytes>> + 'static + use<>) {
+    fn tee(
+        &self,
+        mut stream: Chunks,
+        mut copy: Capture,
+    ) -> (Chunks, impl Future<Output = Option<Bytes>> + 'static + use<>) {
         let (tx, rx) = mpsc::unbounded();
         let (done_tx, done) = futures::channel::oneshot::channel();
         self.defer(async move {
