@@ -23,9 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the cache before an origin
-    #[command(
-        after_help = "Example: terrace serve --origin https://api.example.org --listen 127.0.0.1:8080"
-    )]
+    #[command(after_help = "Example: terrace serve --origin https://api.example.org --listen 127.0.0.1:8080")]
     Serve(Serve),
     /// Show the cache before a slow origin of its own, with commands to try
     #[command(after_help = "Example: terrace demo --delay 2s")]
@@ -125,9 +123,7 @@ fn l2(text: &str) -> Result<L2, String> {
     match text.split_once(':') {
         Some(("sqlite", "")) => Err("the path is missing: sqlite:PATH".into()),
         Some(("sqlite", path)) => Ok(L2::Sqlite(path.into())),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("postgres as L2 is not supported yet; use sqlite:PATH".into())
-        }
+        Some(("postgres" | "postgresql", _)) => Err("postgres as L2 is not supported yet; use sqlite:PATH".into()),
         _ => Err("L2 is `sqlite:PATH`".into()),
     }
 }
@@ -137,14 +133,7 @@ fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     UNITS
         .iter()
-        .find_map(|(unit, bytes)| {
-            Some(
-                text.strip_suffix(unit)?
-                    .parse::<u64>()
-                    .ok()?
-                    .checked_mul(*bytes),
-            )
-        })
+        .find_map(|(unit, bytes)| Some(text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*bytes)))
         .flatten()
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| "a size is a number and a unit: 64KiB, 256MiB, 1GiB".into())
@@ -155,14 +144,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1_000), ("m", 60_000)];
     UNITS
         .iter()
-        .find_map(|(unit, millis)| {
-            Some(
-                text.strip_suffix(unit)?
-                    .parse::<u64>()
-                    .ok()?
-                    .checked_mul(*millis),
-            )
-        })
+        .find_map(|(unit, millis)| Some(text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*millis)))
         .flatten()
         .map(Duration::from_millis)
         .ok_or_else(|| "a duration is a number and a unit: 250ms, 2s, 1m".into())
@@ -179,24 +161,10 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [
-            ("64KiB", Some(65_536)),
-            ("256MiB", Some(268_435_456)),
-            ("1GiB", Some(1 << 30)),
-        ] {
+        for (text, bytes) in [("64KiB", Some(65_536)), ("256MiB", Some(268_435_456)), ("1GiB", Some(1 << 30))] {
             assert_eq!(size(text).ok(), bytes, "{text}");
         }
-        for text in [
-            "",
-            "0MiB",
-            "256",
-            "MiB",
-            "-1MiB",
-            "1.5MiB",
-            "1 MiB",
-            "1MB",
-            "99999999999GiB",
-        ] {
+        for text in ["", "0MiB", "256", "MiB", "-1MiB", "1.5MiB", "1 MiB", "1MB", "99999999999GiB"] {
             assert!(size(text).is_err(), "{text}");
         }
     }
@@ -206,15 +174,7 @@ mod tests {
         for (text, millis) in [("0ms", 0), ("800ms", 800), ("2s", 2_000), ("1m", 60_000)] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "800",
-            "ms",
-            "-1s",
-            "1h",
-            "1.5s",
-            "99999999999999999999s",
-        ] {
+        for text in ["", "800", "ms", "-1s", "1h", "1.5s", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -223,10 +183,7 @@ mod tests {
     fn stores() {
         assert_eq!(l1("memory"), Ok(L1::Memory));
         assert_eq!(l2("sqlite:a b/c.db"), Ok(L2::Sqlite("a b/c.db".into())));
-        for refused in [
-            l1("redis://127.0.0.1"),
-            l1("rediss://x").map(|_| L1::Memory),
-        ] {
+        for refused in [l1("redis://127.0.0.1"), l1("rediss://x").map(|_| L1::Memory)] {
             assert!(refused.unwrap_err().contains("not supported yet"));
         }
         for refused in [l2("postgres://127.0.0.1/x"), l2("postgresql://x")] {
@@ -239,14 +196,10 @@ mod tests {
 
     #[test]
     fn like_spin_takes_an_optional_word() {
-        let parse =
-            |args: &[&str]| match Cli::try_parse_from(["terrace", "serve"].iter().chain(args)) {
-                Ok(Cli {
-                    command: Command::Serve(serve),
-                    ..
-                }) => serve.like_spin,
-                other => panic!("{other:?}"),
-            };
+        let parse = |args: &[&str]| match Cli::try_parse_from(["terrace", "serve"].iter().chain(args)) {
+            Ok(Cli { command: Command::Serve(serve), .. }) => serve.like_spin,
+            other => panic!("{other:?}"),
+        };
         assert_eq!(parse(&[]), None);
         assert_eq!(parse(&["--like-spin"]), Some(LikeSpin::Reused));
         assert_eq!(parse(&["--like-spin=fresh"]), Some(LikeSpin::Fresh));

@@ -13,11 +13,7 @@ const ROUTES_SHOWN: usize = 12;
 
 pub fn run(args: &Check) -> Result<(), Failure> {
     let (_, config) = settings::read(&args.file)?;
-    say(format_args!(
-        "{}: ok\n{}",
-        args.file.display(),
-        summary(&config)
-    ));
+    say(format_args!("{}: ok\n{}", args.file.display(), summary(&config)));
     Ok(())
 }
 
@@ -31,20 +27,14 @@ fn summary(config: &Config) -> String {
         "origin",
         format!(
             "{}, connect within {}, answer within {}",
-            origin
-                .url
-                .as_ref()
-                .map_or("given at start (--origin)", |url| url.as_str()),
+            origin.url.as_ref().map_or("given at start (--origin)", |url| url.as_str()),
             duration(origin.connect_timeout),
             duration(origin.timeout)
         ),
     );
-    let secrets: Vec<_> = config.secrets().into_iter().collect();
+    let secrets: Vec<_> = config.secrets().collect();
     if !secrets.is_empty() {
-        line(
-            "secrets",
-            format!("{}, from the environment", secrets.join(", ")),
-        );
+        line("secrets", format!("{}, from the environment", secrets.join(", ")));
     }
     let l1 = &config.l1;
     let admit = match l1.admit {
@@ -52,47 +42,17 @@ fn summary(config: &Config) -> String {
         Admit::Always => "admits always",
         Admit::SecondHit => "admits on the second hit",
     };
-    line(
-        "L1",
-        format!(
-            "up to {} each, for up to {}, {admit}",
-            size(l1.max_size),
-            duration(l1.max_ttl)
-        ),
-    );
-    line(
-        "L2",
-        format!(
-            "up to {} each, for up to {}",
-            size(config.l2.max_size),
-            duration(config.l2.max_ttl)
-        ),
-    );
+    line("L1", format!("up to {} each, for up to {}, {admit}", size(l1.max_size), duration(l1.max_ttl)));
+    line("L2", format!("up to {} each, for up to {}", size(config.l2.max_size), duration(config.l2.max_ttl)));
     for route in config.routes.iter().take(ROUTES_SHOWN) {
-        line(
-            "route",
-            format!("{:<24} {}", route.pattern, policy(&route.policy)),
-        );
+        line("route", format!("{:<24} {}", route.pattern, policy(&route.policy)));
     }
-    if let Some(more) = config
-        .routes
-        .len()
-        .checked_sub(ROUTES_SHOWN)
-        .filter(|more| *more > 0)
-    {
+    if let Some(more) = config.routes.len().checked_sub(ROUTES_SHOWN).filter(|more| *more > 0) {
         line("", format!("and {more} more routes"));
     }
     line(
-        if config.routes.is_empty() {
-            "route"
-        } else {
-            ""
-        },
-        format!(
-            "{:<24} {}",
-            "everything else",
-            policy(&config.default_policy)
-        ),
+        if config.routes.is_empty() { "route" } else { "" },
+        format!("{:<24} {}", "everything else", policy(&config.default_policy)),
     );
     text
 }
@@ -117,13 +77,7 @@ fn policy(policy: &Policy) -> String {
 
 /// In the largest unit that says it exactly, as terrace.toml would.
 fn duration(duration: Duration) -> String {
-    const UNITS: [(u128, &str); 5] = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-        (1, "ms"),
-    ];
+    const UNITS: [(u128, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let millis = duration.as_millis();
     if millis == 0 {
         return "0s".into();
@@ -132,12 +86,7 @@ fn duration(duration: Duration) -> String {
 }
 
 fn size(bytes: u64) -> String {
-    const UNITS: [(u128, &str); 4] = [
-        (1 << 30, "GiB"),
-        (1 << 20, "MiB"),
-        (1 << 10, "KiB"),
-        (1, "B"),
-    ];
+    const UNITS: [(u128, &str); 4] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
     exact(bytes.into(), &UNITS)
 }
 
@@ -145,10 +94,7 @@ fn exact(amount: u128, units: &[(u128, &str)]) -> String {
     units
         .iter()
         .find(|(unit, _)| amount >= *unit && amount.is_multiple_of(*unit))
-        .map_or_else(
-            || amount.to_string(),
-            |(unit, name)| format!("{}{name}", amount / unit),
-        )
+        .map_or_else(|| amount.to_string(), |(unit, name)| format!("{}{name}", amount / unit))
 }
 
 #[cfg(test)]
@@ -158,37 +104,18 @@ mod tests {
     #[test]
     fn amounts_are_written_as_in_the_file() {
         let said = |millis| duration(Duration::from_millis(millis));
-        assert_eq!(
-            [said(0), said(250), said(1_500), said(60_000)],
-            ["0s", "250ms", "1500ms", "1m"]
-        );
-        assert_eq!(
-            [said(3_600_000), said(86_400_000), said(5_400_000)],
-            ["1h", "1d", "90m"]
-        );
-        assert_eq!(
-            [size(0), size(1), size(1 << 20), size(1536)],
-            ["0", "1B", "1MiB", "1536B"]
-        );
+        assert_eq!([said(0), said(250), said(1_500), said(60_000)], ["0s", "250ms", "1500ms", "1m"]);
+        assert_eq!([said(3_600_000), said(86_400_000), said(5_400_000)], ["1h", "1d", "90m"]);
+        assert_eq!([size(0), size(1), size(1 << 20), size(1536)], ["0", "1B", "1MiB", "1536B"]);
     }
 
     #[test]
     fn the_summary_fits_a_screen() {
-        let mut config = Config::parse(
-            "[origin]\nurl = \"https://api.example.org\"\n",
-            "terrace.toml",
-        )
-        .unwrap();
-        let route = terrace_core::config::Route {
-            pattern: "/a*".into(),
-            policy: config.default_policy.clone(),
-        };
+        let mut config = Config::parse("[origin]\nurl = \"https://api.example.org\"\n", "terrace.toml").unwrap();
+        let route = terrace_core::config::Route { pattern: "/a*".into(), policy: config.default_policy.clone() };
         config.routes = vec![route; 1000];
         let summary = summary(&config);
         assert!(summary.lines().count() < 24, "{summary}");
-        assert!(
-            summary.contains("https://api.example.org/") && summary.contains("and 988 more routes"),
-            "{summary}"
-        );
+        assert!(summary.contains("https://api.example.org/") && summary.contains("and 988 more routes"), "{summary}");
     }
 }

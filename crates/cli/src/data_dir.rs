@@ -12,11 +12,7 @@ pub fn database(l2: Option<L2>, name: &str) -> Result<PathBuf, Failure> {
     }
     default_dir(|key| env::var_os(key).map(PathBuf::from))
         .map(|folder| folder.join(name))
-        .ok_or_else(|| {
-            Failure::no(
-                "neither XDG_DATA_HOME nor HOME is set: say where L2 lives with --l2 sqlite:PATH",
-            )
-        })
+        .ok_or_else(|| Failure::no("neither XDG_DATA_HOME nor HOME is set: say where L2 lives with --l2 sqlite:PATH"))
 }
 
 /// The XDG base directory specification: a relative XDG_DATA_HOME is to be ignored.
@@ -37,22 +33,13 @@ mod tests {
             default_dir(|key| if key == "HOME" { home } else { xdg }.map(PathBuf::from))
         };
         assert_eq!(dir(Some("/x"), Some("/h")), Some("/x/terrace".into()));
-        assert_eq!(
-            dir(None, Some("/h")),
-            Some("/h/.local/share/terrace".into())
-        );
-        assert_eq!(
-            dir(Some("x"), Some("/h")),
-            Some("/h/.local/share/terrace".into())
-        );
+        assert_eq!(dir(None, Some("/h")), Some("/h/.local/share/terrace".into()));
+        assert_eq!(dir(Some("x"), Some("/h")), Some("/h/.local/share/terrace".into()));
         assert_eq!(dir(None, None), None);
     }
 
     #[test]
     fn what_is_named_is_taken() {
-        assert_eq!(
-            database(Some(L2::Sqlite("a.db".into())), "b.db"),
-            Ok("a.db".into())
-        );
+        assert_eq!(database(Some(L2::Sqlite("a.db".into())), "b.db"), Ok("a.db".into()));
     }
 }

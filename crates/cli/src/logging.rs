@@ -40,10 +40,8 @@ impl From<Level> for LevelFilter {
 
 /// Sends everything that is traced from here on to stderr.
 pub fn start(format: Format, level: Level) {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(stderr)
-        .with_max_level(LevelFilter::from(level))
-        .with_target(false);
+    let lines =
+        tracing_subscriber::fmt().with_writer(stderr).with_max_level(LevelFilter::from(level)).with_target(false);
     match format {
         Format::Human => lines.with_ansi(stderr().is_terminal()).init(),
         Format::Json => lines.json().flatten_event(true).init(),
@@ -55,10 +53,7 @@ pub fn failure(format: Format, failure: &Failure) {
     match format {
         Format::Human => eprintln!("error: {failure}"),
         Format::Json => {
-            eprintln!(
-                "{}",
-                serde_json::json!({ "level": "ERROR", "message": failure.to_string() })
-            );
+            eprintln!("{}", serde_json::json!({ "level": "ERROR", "message": failure.to_string() }));
         }
     }
 }

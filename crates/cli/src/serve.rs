@@ -59,36 +59,21 @@ fn mode(like_spin: Option<LikeSpin>) -> Mode {
     match like_spin {
         None => Mode::PerCore,
         Some(LikeSpin::Reused) => Mode::SPIN,
-        Some(LikeSpin::Fresh) => Mode::LikeSpin {
-            reuse: 1,
-            concurrent: 1,
-            idle: Duration::from_secs(1),
-        },
+        Some(LikeSpin::Fresh) => Mode::LikeSpin { reuse: 1, concurrent: 1, idle: Duration::from_secs(1) },
     }
 }
 
 /// Starts the host, says where once it listens, waits for SIGTERM or SIGINT, drains. A second signal ends the process at once.
-pub fn until_told_to_stop(
-    options: Options,
-    listening: impl FnOnce(SocketAddr),
-) -> Result<(), Failure> {
+pub fn until_told_to_stop(options: Options, listening: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
     let no_signals = |error: io::Error| Failure::no(format!("cannot wait for signals: {error}"));
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(no_signals)?;
+    let runtime = runtime::Builder::new_current_thread().enable_io().build().map_err(no_signals)?;
     // Before anyone can know that we listen, so that no signal finds us without a handler.
-    let mut signals = runtime
-        .block_on(async { Signals::new() })
-        .map_err(no_signals)?;
+    let mut signals = runtime.block_on(async { Signals::new() }).map_err(no_signals)?;
 
     let server = start(options)?;
     listening(server.local_addr());
     runtime.block_on(signals.next());
-    info!(
-        "draining for at most {} s; a second signal quits at once",
-        DRAIN.as_secs()
-    );
+    info!("draining for at most {} s; a second signal quits at once", DRAIN.as_secs());
 
     thread::spawn(move || {
         runtime.block_on(signals.next());
@@ -96,9 +81,7 @@ pub fn until_told_to_stop(
         process::exit(1);
     });
     let restarts = server.restarts();
-    let drained = server
-        .drain(DRAIN)
-        .map_err(|error| Failure::no(error.to_string()))?;
+    let drained = server.drain(DRAIN).map_err(|error| Failure::no(error.to_string()))?;
     info!(?drained, restarts, "stopped");
     Ok(())
 }
@@ -123,10 +106,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     async fn next(&mut self) {
@@ -142,17 +122,11 @@ pub fn refuse_loop(origin: &Url, listen: SocketAddr) -> Result<(), Failure> {
     let addresses = match (origin.host_str(), origin.port_or_known_default()) {
         (Some(host), Some(port)) if port == listen.port() => {
             // What does not resolve now may do so later, and is no loop now.
-            (host.trim_matches(['[', ']']), port)
-                .to_socket_addrs()
-                .map(Vec::from_iter)
-                .unwrap_or_default()
+            (host.trim_matches(['[', ']']), port).to_socket_addrs().map(Vec::from_iter).unwrap_or_default()
         }
         _ => return Ok(()),
     };
-    if addresses
-        .iter()
-        .any(|address| is_reached(listen.ip(), address.ip()))
-    {
+    if addresses.iter().any(|address| is_reached(listen.ip(), address.ip())) {
         return Err(Failure::no(format!(
             "the origin {origin} is the address terrace would listen on, so it would ask itself: choose another --listen \
              or another --origin"
@@ -177,9 +151,8 @@ mod tests {
 
     #[test]
     fn an_origin_that_is_oneself_is_refused() {
-        let loops = |origin: &str, listen: &str| {
-            refuse_loop(&origin.parse().unwrap(), listen.parse().unwrap()).is_err()
-        };
+        let loops =
+            |origin: &str, listen: &str| refuse_loop(&origin.parse().unwrap(), listen.parse().unwrap()).is_err();
         assert!(loops("http://127.0.0.1:8080", "127.0.0.1:8080"));
         assert!(loops("http://localhost:8080/base", "127.0.0.1:8080"));
         assert!(loops("http://127.0.0.1:8080", "0.0.0.0:8080"));
@@ -196,20 +169,9 @@ mod tests {
     #[test]
     fn only_the_origin_may_be_asked() {
         let origin = "https://api.example.org/base".parse().unwrap();
-        let options = options(
-            "127.0.0.1:0".parse().unwrap(),
-            "x.db".as_ref(),
-            "[origin]",
-            &origin,
-        );
+        let options = options("127.0.0.1:0".parse().unwrap(), "x.db".as_ref(), "[origin]", &origin);
         assert_eq!(options.allowed_outbound, ["https://api.example.org"]);
-        assert_eq!(
-            options.variables["origin_url"],
-            "https://api.example.org/base"
-        );
-        assert_eq!(
-            options.files,
-            [("/terrace.toml".to_string(), b"[origin]".to_vec())]
-        );
+        assert_eq!(options.variables["origin_url"], "https://api.example.org/base");
+        assert_eq!(options.files, [("/terrace.toml".to_string(), b"[origin]".to_vec())]);
     }
 }

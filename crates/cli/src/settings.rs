@@ -38,27 +38,19 @@ impl Settings {
             None => parse(String::new(), DEFAULT_FILE)?,
         };
         if let Some(origin) = origin {
-            config
-                .set_origin(origin)
-                .map_err(|why| Failure::usage(format!("--origin: {why}")))?;
+            config.set_origin(origin).map_err(|why| Failure::usage(format!("--origin: {why}")))?;
         }
         let Some(origin) = config.origin.url.clone() else {
             return Err(Failure::usage(
                 "no origin: the configuration has no origin.url; say where requests go with --origin URL",
             ));
         };
-        Ok(Settings {
-            text,
-            config,
-            origin,
-        })
+        Ok(Settings { text, config, origin })
     }
 
     /// Fails where the configuration names a secret that the environment does not have.
     pub fn require_secrets(&self) -> Result<(), Failure> {
-        require_secrets(self.config.secrets(), |name| {
-            env::var(name).is_ok_and(|value| !value.is_empty())
-        })
+        require_secrets(self.config.secrets(), |name| env::var(name).is_ok_and(|value| !value.is_empty()))
     }
 }
 
@@ -67,9 +59,7 @@ pub fn read(file: &Path) -> Result<(String, Config), Failure> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::no(format!("{name} does not exist")),
-        ErrorKind::InvalidData => {
-            Failure::no(format!("{name} is not UTF-8 text, as TOML has to be"))
-        }
+        ErrorKind::InvalidData => Failure::no(format!("{name} is not UTF-8 text, as TOML has to be")),
         _ => Failure::no(format!("cannot read {name}: {error}")),
     })?;
     parse(text, &name.to_string())
@@ -81,10 +71,7 @@ fn parse(text: String, name: &str) -> Result<(String, Config), Failure> {
 }
 
 /// A secret is in the environment under its name in capitals, with or without `SPIN_VARIABLE_` before it: as the host looks.
-fn require_secrets<'a>(
-    names: impl IntoIterator<Item = &'a str>,
-    is_set: impl Fn(&str) -> bool,
-) -> Result<(), Failure> {
+fn require_secrets<'a>(names: impl IntoIterator<Item = &'a str>, is_set: impl Fn(&str) -> bool) -> Result<(), Failure> {
     let missing: Vec<String> = names
         .into_iter()
         .map(str::to_ascii_uppercase)
@@ -111,28 +98,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("terrace.toml");
         fs::write(&file, "[origin]\nurl = \"https://a.example\"\n").unwrap();
-        let origin = |given| {
-            Settings::load(Some(&file), given)
-                .unwrap()
-                .origin
-                .to_string()
-        };
+        let origin = |given| Settings::load(Some(&file), given).unwrap().origin.to_string();
         assert_eq!(origin(None), "https://a.example/");
         assert_eq!(origin(Some("https://b.example")), "https://b.example/");
-        for bad in [
-            "",
-            "api.example.org",
-            "ftp://x",
-            "http://",
-            "http://u:p@x",
-            "http://x/?q",
-            "unix:/run/x",
-        ] {
+        for bad in ["", "api.example.org", "ftp://x", "http://", "http://u:p@x", "http://x/?q", "unix:/run/x"] {
             let refused = Settings::load(Some(&file), Some(bad));
-            assert!(
-                matches!(&refused, Err(Failure::Usage(why)) if why.starts_with("--origin: ")),
-                "{bad}"
-            );
+            assert!(matches!(&refused, Err(Failure::Usage(why)) if why.starts_with("--origin: ")), "{bad}");
         }
     }
 
@@ -141,19 +112,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("terrace.toml");
         fs::write(&file, "").unwrap();
-        assert!(matches!(
-            Settings::load(Some(&file), None),
-            Err(Failure::Usage(_))
-        ));
+        assert!(matches!(Settings::load(Some(&file), None), Err(Failure::Usage(_))));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let absent = folder.path().join("absent.toml");
-        assert!(
-            matches!(read(&absent), Err(Failure::No(why)) if why.ends_with("absent.toml does not exist"))
-        );
+        assert!(matches!(read(&absent), Err(Failure::No(why)) if why.ends_with("absent.toml does not exist")));
         let binary = folder.path().join("binary.toml");
         fs::write(&binary, [0xff, 0xfe]).unwrap();
         assert!(matches!(read(&binary), Err(Failure::No(why)) if why.contains("not UTF-8")));
@@ -166,13 +132,9 @@ mod tests {
         assert_eq!(require_secrets(["KEY"], has("SPIN_VARIABLE_KEY")), Ok(()));
         assert_eq!(require_secrets(["key"], has("KEY")), Ok(()));
         assert_eq!(require_secrets([], has("KEY")), Ok(()));
-        let Err(Failure::No(why)) = require_secrets(["KEY", "OTHER", "THIRD"], has("KEY")) else {
-            panic!()
-        };
+        let Err(Failure::No(why)) = require_secrets(["KEY", "OTHER", "THIRD"], has("KEY")) else { panic!() };
         assert!(why.contains("set OTHER, THIRD"), "{why}");
-        let Err(Failure::No(why)) = require_secrets(["KEY"], has("OTHER")) else {
-            panic!()
-        };
+        let Err(Failure::No(why)) = require_secrets(["KEY"], has("OTHER")) else { panic!() };
         assert!(why.contains("set KEY (or SPIN_VARIABLE_KEY)"), "{why}");
     }
 }

@@ -10,17 +10,11 @@ fn root() -> PathBuf {
 }
 
 fn manifest() -> Table {
-    fs::read_to_string(root().join("spin.toml"))
-        .unwrap()
-        .parse()
-        .unwrap()
+    fs::read_to_string(root().join("spin.toml")).unwrap().parse().unwrap()
 }
 
 fn component() -> Table {
-    manifest()["component"]["terrace"]
-        .as_table()
-        .unwrap()
-        .clone()
+    manifest()["component"]["terrace"].as_table().unwrap().clone()
 }
 
 fn terrace_toml() -> Config {
@@ -38,36 +32,16 @@ fn the_keys_are_those_spin_reads() {
 
     // Spin refuses a key that it does not know.
     let known = |table: &Table, keys: &[&str]| table.keys().all(|key| keys.contains(&key.as_str()));
-    assert!(known(
-        &manifest,
-        &[
-            "spin_manifest_version",
-            "application",
-            "variables",
-            "trigger",
-            "component"
-        ]
-    ));
+    assert!(known(&manifest, &["spin_manifest_version", "application", "variables", "trigger", "component"]));
     let component = component();
     assert!(known(
         &component,
-        &[
-            "source",
-            "files",
-            "key_value_stores",
-            "sqlite_databases",
-            "allowed_outbound_hosts",
-            "variables",
-            "build"
-        ]
+        &["source", "files", "key_value_stores", "sqlite_databases", "allowed_outbound_hosts", "variables", "build"]
     ));
     for key in ["key_value_stores", "sqlite_databases"] {
         assert_eq!(component[key], Value::from(vec!["default"]), "{key}");
     }
-    assert_eq!(
-        component["allowed_outbound_hosts"],
-        Value::from(vec!["{{ origin_url }}"])
-    );
+    assert_eq!(component["allowed_outbound_hosts"], Value::from(vec!["{{ origin_url }}"]));
 }
 
 #[test]
@@ -78,34 +52,21 @@ fn the_source_is_what_the_build_makes() {
     assert_eq!(words[..3], ["cargo", "build", "--locked"]);
     let after = |flag| words[words.iter().position(|word| *word == flag).unwrap() + 1];
     let (target, profile, package) = (after("--target"), after("--profile"), after("--package"));
-    let made = format!(
-        "target/{target}/{profile}/{}.wasm",
-        package.replace('-', "_")
-    );
+    let made = format!("target/{target}/{profile}/{}.wasm", package.replace('-', "_"));
     assert_eq!(component["source"].as_str(), Some(made.as_str()));
 
-    let toml = |path: &str| -> Table {
-        fs::read_to_string(root().join(path))
-            .unwrap()
-            .parse()
-            .unwrap()
-    };
+    let toml = |path: &str| -> Table { fs::read_to_string(root().join(path)).unwrap().parse().unwrap() };
     let guest = toml("edge/spin/Cargo.toml");
     assert_eq!(guest["package"]["name"].as_str(), Some(package));
     assert_eq!(guest["lib"]["crate-type"], Value::from(vec!["cdylib"]));
-    assert!(
-        guest["lib"].get("name").is_none(),
-        "the artifact has the package's name"
-    );
+    assert!(guest["lib"].get("name").is_none(), "the artifact has the package's name");
     assert!(toml("Cargo.toml")["profile"].get(profile).is_some());
 }
 
 #[test]
 fn the_component_reads_the_configuration_of_the_repository() {
     let mounts = component()["files"].as_array().unwrap().clone();
-    let [mount] = mounts.as_slice() else {
-        panic!("{mounts:?}")
-    };
+    let [mount] = mounts.as_slice() else { panic!("{mounts:?}") };
     assert_eq!(mount["source"].as_str(), Some("terrace.toml"));
     assert_eq!(mount["destination"].as_str(), Some("/terrace.toml"));
 }
@@ -128,10 +89,7 @@ fn variables_agree_with_the_configuration() {
         assert_eq!(variable["secret"].as_bool(), Some(true), "{secret}");
     }
     // What the component may read is exactly what there is, by the same name.
-    assert_eq!(
-        given.keys().collect::<Vec<_>>(),
-        variables.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(given.keys().collect::<Vec<_>>(), variables.keys().collect::<Vec<_>>());
     for (name, value) in &given {
         assert_eq!(value.as_str(), Some(format!("{{{{ {name} }}}}").as_str()));
     }

@@ -20,27 +20,15 @@ pub struct Resource {
 
 /// What `/` says: each endpoint, and what it shows.
 pub const ENDPOINTS: [(&str, &str); 12] = [
-    (
-        "/posts",
-        "max-age=300, and one minute of stale-while-revalidate",
-    ),
+    ("/posts", "max-age=300, and one minute of stale-while-revalidate"),
     ("/posts/1", "max-age=600; 1 to 100 exist"),
     ("/posts/1/comments", "max-age=30"),
-    (
-        "/comments",
-        "max-age=5, s-maxage=120: a shared cache keeps it for longer",
-    ),
+    ("/comments", "max-age=5, s-maxage=120: a shared cache keeps it for longer"),
     ("/users", "max-age=3600"),
     ("/users/1", "max-age=3600; 1 to 10 exist"),
-    (
-        "/albums",
-        "no freshness given, only Last-Modified: heuristics",
-    ),
+    ("/albums", "no freshness given, only Last-Modified: heuristics"),
     ("/photos", "max-age=86400, about 100 kB"),
-    (
-        "/todos",
-        "no-cache: stored, and validated with the origin each time",
-    ),
+    ("/todos", "no-cache: stored, and validated with the origin each time"),
     ("/greeting", "Vary: Accept-Language; en, de and fr"),
     ("/me", "private: not for a shared cache"),
     ("/random", "no-store: different each time"),
@@ -51,46 +39,26 @@ pub fn resource(path: &str, accept_language: Option<&str>) -> Option<Resource> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     Some(match segments.as_slice() {
         [""] => cached(index(), "max-age=60", "index"),
-        ["posts"] => cached(
-            list(100, post),
-            "max-age=300, stale-while-revalidate=60",
-            "posts",
-        ),
+        ["posts"] => cached(list(100, post), "max-age=300, stale-while-revalidate=60", "posts"),
         ["posts", id] => {
             let id = number(id, 100)?;
             cached(post(id), "max-age=600", &format!("posts-{id}"))
         }
         ["posts", id, "comments"] => {
             let id = number(id, 100)?;
-            cached(
-                list(5, |n| comment(id, n)),
-                "max-age=30",
-                &format!("posts-{id}-comments"),
-            )
+            cached(list(5, |n| comment(id, n)), "max-age=30", &format!("posts-{id}-comments"))
         }
-        ["comments"] => cached(
-            list(50, |n| comment(n.div_ceil(5), n)),
-            "max-age=5, s-maxage=120",
-            "comments",
-        ),
+        ["comments"] => cached(list(50, |n| comment(n.div_ceil(5), n)), "max-age=5, s-maxage=120", "comments"),
         ["users"] => cached(list(10, user), "max-age=3600", "users"),
         ["users", id] => {
             let id = number(id, 10)?;
             cached(user(id), "max-age=3600", &format!("users-{id}"))
         }
-        ["albums"] => Resource {
-            cache_control: None,
-            etag: None,
-            ..cached(list(20, album), "", "")
-        },
+        ["albums"] => Resource { cache_control: None, etag: None, ..cached(list(20, album), "", "") },
         ["photos"] => cached(list(1000, photo), "max-age=86400", "photos"),
         ["todos"] => cached(list(20, todo), "no-cache", "todos"),
         ["greeting"] => greeting(accept_language),
-        ["me"] => cached(
-            json!({ "user": 1, "mail": "user1@example.org" }),
-            "private, max-age=60",
-            "me",
-        ),
+        ["me"] => cached(json!({ "user": 1, "mail": "user1@example.org" }), "private, max-age=60", "me"),
         ["random"] => Resource {
             body: json!({ "number": random() }),
             cache_control: Some("no-store"),
@@ -115,27 +83,18 @@ fn cached(body: Value, cache_control: &'static str, etag: &str) -> Resource {
 }
 
 fn greeting(accept_language: Option<&str>) -> Resource {
-    const GREETINGS: [(&str, &str); 3] =
-        [("en", "Good day"), ("de", "Guten Tag"), ("fr", "Bonjour")];
+    const GREETINGS: [(&str, &str); 3] = [("en", "Good day"), ("de", "Guten Tag"), ("fr", "Bonjour")];
     // The first that we have, in the order in which they are named: enough for a demo.
     let (language, text) = accept_language
         .into_iter()
         .flat_map(|list| list.split(','))
         .filter_map(|item| item.trim().get(..2))
-        .find_map(|wanted| {
-            GREETINGS
-                .into_iter()
-                .find(|(language, _)| wanted.eq_ignore_ascii_case(language))
-        })
+        .find_map(|wanted| GREETINGS.into_iter().find(|(language, _)| wanted.eq_ignore_ascii_case(language)))
         .unwrap_or(GREETINGS[0]);
     Resource {
         vary: Some("Accept-Language"),
         language: Some(language),
-        ..cached(
-            json!({ "language": language, "greeting": text }),
-            "max-age=600",
-            &format!("greeting-{language}"),
-        )
+        ..cached(json!({ "language": language, "greeting": text }), "max-age=600", &format!("greeting-{language}"))
     }
 }
 
@@ -143,14 +102,8 @@ fn index() -> Value {
     let endpoints = ENDPOINTS
         .into_iter()
         .chain([
-            (
-                "/error/503",
-                "always fails; so does any other status from 400 to 599",
-            ),
-            (
-                "/flaky",
-                "every second request fails; max-age=1, stale-if-error=600",
-            ),
+            ("/error/503", "always fails; so does any other status from 400 to 599"),
+            ("/flaky", "every second request fails; max-age=1, stale-if-error=600"),
         ])
         .map(|(path, shows)| (path.to_string(), shows.into()))
         .collect();
@@ -159,11 +112,7 @@ fn index() -> Value {
 
 /// `/flaky` when it does not fail.
 pub fn flaky() -> Resource {
-    cached(
-        json!({ "luck": true }),
-        "max-age=1, stale-if-error=600",
-        "flaky",
-    )
+    cached(json!({ "luck": true }), "max-age=1, stale-if-error=600", "flaky")
 }
 
 fn list(length: u32, item: impl Fn(u32) -> Value) -> Value {
@@ -197,19 +146,14 @@ fn photo(id: u32) -> Value {
 }
 
 fn todo(id: u32) -> Value {
-    json!({ "id": id, "userId": id.div_ceil(2), "title": format!("To do {id}"), "completed": id % 3 == 0 })
+    json!({ "id": id, "userId": id.div_ceil(2), "title": format!("To do {id}"), "completed": id.is_multiple_of(3) })
 }
 
 fn words(seed: u32, count: usize) -> String {
-    const WORDS: [&str; 12] = [
-        "water", "runs", "down", "from", "one", "terrace", "to", "the", "next", "and", "never",
-        "back",
-    ];
+    const WORDS: [&str; 12] =
+        ["water", "runs", "down", "from", "one", "terrace", "to", "the", "next", "and", "never", "back"];
     let start = seed as usize;
-    (start..start + count)
-        .map(|n| WORDS[n % WORDS.len()])
-        .collect::<Vec<_>>()
-        .join(" ")
+    (start..start + count).map(|n| WORDS[n % WORDS.len()]).collect::<Vec<_>>().join(" ")
 }
 
 /// A number that is hard to predict, which is all that is asked of it.
@@ -236,16 +180,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_there() {
-        for path in [
-            "/posts/0",
-            "/posts/101",
-            "/posts/01",
-            "/posts/x",
-            "/posts/",
-            "/users/11",
-            "/nothing",
-            "",
-        ] {
+        for path in ["/posts/0", "/posts/101", "/posts/01", "/posts/x", "/posts/", "/users/11", "/nothing", ""] {
             assert_eq!(resource(path, None), None, "{path}");
         }
     }
@@ -260,8 +195,7 @@ mod tests {
 
     #[test]
     fn the_greeting_is_in_the_first_language_we_have() {
-        let language =
-            |accept| resource("/greeting", accept).and_then(|resource| resource.language);
+        let language = |accept| resource("/greeting", accept).and_then(|resource| resource.language);
         assert_eq!(language(None), Some("en"));
         assert_eq!(language(Some("de-AT, en;q=0.5")), Some("de"));
         assert_eq!(language(Some("nl, FR;q=0.5, *")), Some("fr"));

@@ -16,8 +16,7 @@ use tracing::info;
 use url::Url;
 
 /// Nothing that the defaults do not do: the origin's own fields decide.
-const CONFIG: &str =
-    "# The demo: the origin is given at start, everything else is as it is by default.\n";
+const CONFIG: &str = "# The demo: the origin is given at start, everything else is as it is by default.\n";
 
 pub fn run(args: args::Demo) -> Result<(), Failure> {
     let database = data_dir::database(args.l2, "demo.db")?;
@@ -27,19 +26,13 @@ pub fn run(args: args::Demo) -> Result<(), Failure> {
             args.origin_listen
         ))
     })?;
-    let url = Url::parse(&format!("http://{}", origin.address)).map_err(|error| {
-        Failure::no(format!("the demo's origin has no usable address: {error}"))
-    })?;
+    let url = Url::parse(&format!("http://{}", origin.address))
+        .map_err(|error| Failure::no(format!("the demo's origin has no usable address: {error}")))?;
     serve::refuse_loop(&url, args.listen)?;
     let options = serve::options(args.listen, &database, CONFIG, &url);
     serve::until_told_to_stop(options, |address| {
         info!(%origin.address, database = %database.display(), "serving the demo");
-        let try_this = TryThis {
-            cache: address,
-            origin: origin.address,
-            delay: args.delay,
-            database: &database,
-        };
+        let try_this = TryThis { cache: address, origin: origin.address, delay: args.delay, database: &database };
         serve::say(format_args!("listening on http://{address}\n{try_this}"));
     })
 }
@@ -54,12 +47,7 @@ struct TryThis<'a> {
 
 impl fmt::Display for TryThis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TryThis {
-            cache,
-            origin,
-            delay,
-            database,
-        } = self;
+        let TryThis { cache, origin, delay, database } = self;
         let database = database.display();
         write!(
             f,

@@ -3,8 +3,8 @@
 use super::data::{self, Resource};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER, VARY,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -46,18 +46,11 @@ struct Api {
 impl Origin {
     /// Listens, and serves from a thread of its own.
     pub fn start(listen: SocketAddr, delay: Duration) -> io::Result<Origin> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(listen))?;
         let address = listener.local_addr()?;
-        let api = Arc::new(Api {
-            delay,
-            flaky: AtomicU32::new(0),
-        });
-        thread::Builder::new()
-            .name("demo-origin".into())
-            .spawn(move || runtime.block_on(accept(listener, api)))?;
+        let api = Arc::new(Api { delay, flaky: AtomicU32::new(0) });
+        thread::Builder::new().name("demo-origin".into()).spawn(move || runtime.block_on(accept(listener, api)))?;
         Ok(Origin { address })
     }
 }
@@ -76,8 +69,7 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
         let _ = stream.set_nodelay(true);
         let api = Arc::clone(&api);
         tokio::spawn(async move {
-            let answer =
-                service_fn(|request| async { Ok::<_, Infallible>(api.answer(request).await) });
+            let answer = service_fn(|request| async { Ok::<_, Infallible>(api.answer(request).await) });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(60))
@@ -113,36 +105,25 @@ impl Api {
             }
         };
         info!(method = %head.method, path, status = response.status().as_u16(), "the origin was asked");
-        if head.method == Method::HEAD {
-            without_content(response)
-        } else {
-            response
-        }
+        if head.method == Method::HEAD { without_content(response) } else { response }
     }
 
     fn get(&self, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
         if let Some(status) = path.strip_prefix("/error/") {
-            let status = status
-                .parse()
-                .ok()
-                .and_then(|status| StatusCode::from_u16(status).ok());
+            let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
             return failed(
-                status
-                    .filter(|s| s.is_client_error() || s.is_server_error())
-                    .unwrap_or(StatusCode::NOT_FOUND),
+                status.filter(|s| s.is_client_error() || s.is_server_error()).unwrap_or(StatusCode::NOT_FOUND),
             );
         }
         if path == "/flaky" {
             let asked = self.flaky.fetch_add(1, Ordering::Relaxed);
-            return if asked % 2 == 0 {
+            return if asked.is_multiple_of(2) {
                 ok(&data::flaky(), headers)
             } else {
                 failed(StatusCode::SERVICE_UNAVAILABLE)
             };
         }
-        let language = headers
-            .get(ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok());
+        let language = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         match data::resource(path, language) {
             Some(resource) => ok(&resource, headers),
             None => failed(StatusCode::NOT_FOUND),
@@ -159,9 +140,7 @@ fn ok(resource: &Resource, headers: &HeaderMap) -> Response<Full<Bytes>> {
     } else {
         json_response(StatusCode::OK, &resource.body)
     };
-    let modified = resource
-        .dated
-        .then(|| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + MODIFIED));
+    let modified = resource.dated.then(|| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + MODIFIED));
     let fields = [
         (CACHE_CONTROL, resource.cache_control),
         (ETAG, resource.etag.as_deref()),
@@ -199,18 +178,13 @@ fn is_held(resource: &Resource, headers: &HeaderMap) -> bool {
 fn changed(method: &Method, path: &str) -> Response<Full<Bytes>> {
     match data::resource(path, None) {
         None => failed(StatusCode::NOT_FOUND),
-        Some(_) if method == Method::POST => {
-            json_response(StatusCode::CREATED, &json!({ "created": true }))
-        }
+        Some(_) if method == Method::POST => json_response(StatusCode::CREATED, &json!({ "created": true })),
         Some(_) => json_response(StatusCode::OK, &json!({ "changed": true })),
     }
 }
 
 fn failed(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = json_response(
-        status,
-        &json!({ "error": status.canonical_reason().unwrap_or("error") }),
-    );
+    let mut response = json_response(status, &json!({ "error": status.canonical_reason().unwrap_or("error") }));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         set(&mut response, RETRY_AFTER, "1");
     }
@@ -226,11 +200,7 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
 
 /// What HEAD gets: every field of the GET, the length of its content too.
 fn without_content(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    let length = response
-        .body()
-        .size_hint()
-        .exact()
-        .filter(|_| response.status() != StatusCode::NOT_MODIFIED);
+    let length = response.body().size_hint().exact().filter(|_| response.status() != StatusCode::NOT_MODIFIED);
     let mut response = response.map(|_| Full::default());
     if let Some(length) = length {
         set(&mut response, CONTENT_LENGTH, &length.to_string());
@@ -250,24 +220,12 @@ mod tests {
     use super::*;
 
     fn ask(request: http::request::Builder) -> (StatusCode, HeaderMap, Bytes) {
-        let api = Api {
-            delay: Duration::ZERO,
-            flaky: AtomicU32::new(0),
-        };
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
+        let api = Api { delay: Duration::ZERO, flaky: AtomicU32::new(0) };
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let response = api
-                .answer(request.body(Full::<Bytes>::default()).unwrap())
-                .await;
+            let response = api.answer(request.body(Full::<Bytes>::default()).unwrap()).await;
             let (head, content) = response.into_parts();
-            (
-                head.status,
-                head.headers,
-                content.collect().await.unwrap().to_bytes(),
-            )
+            (head.status, head.headers, content.collect().await.unwrap().to_bytes())
         })
     }
 
@@ -280,12 +238,7 @@ mod tests {
             ("/posts/1", IF_NONE_MATCH, "*", 304),
             ("/posts/1", IF_NONE_MATCH, "\"posts-2\"", 200),
             ("/posts/1", IF_MODIFIED_SINCE, modified, 304),
-            (
-                "/posts/1",
-                IF_MODIFIED_SINCE,
-                "Wed, 31 Dec 2025 23:59:59 GMT",
-                200,
-            ),
+            ("/posts/1", IF_MODIFIED_SINCE, "Wed, 31 Dec 2025 23:59:59 GMT", 200),
             ("/posts/1", IF_MODIFIED_SINCE, "yesterday", 200),
             ("/albums", IF_MODIFIED_SINCE, modified, 304),
             ("/random", IF_NONE_MATCH, "*", 200),
@@ -300,9 +253,7 @@ mod tests {
             }
         }
         // If-None-Match goes first.
-        let request = Request::get("/posts/1")
-            .header(IF_NONE_MATCH, "\"other\"")
-            .header(IF_MODIFIED_SINCE, modified);
+        let request = Request::get("/posts/1").header(IF_NONE_MATCH, "\"other\"").header(IF_MODIFIED_SINCE, modified);
         assert_eq!(ask(request).0, 200);
     }
 
@@ -310,33 +261,19 @@ mod tests {
     fn head_has_the_fields_of_get_and_no_content() {
         let (status, get, content) = ask(Request::get("/users"));
         let (head_status, head, nothing) = ask(Request::head("/users"));
-        assert_eq!(
-            (head_status, head[CONTENT_LENGTH].to_str().unwrap()),
-            (status, content.len().to_string().as_str())
-        );
+        assert_eq!((head_status, head[CONTENT_LENGTH].to_str().unwrap()), (status, content.len().to_string().as_str()));
         assert!(nothing.is_empty() && get.iter().all(|(name, value)| head[name] == value));
     }
 
     #[test]
     fn each_answer_says_how_it_may_be_cached() {
-        let field = |path: &str, name| {
-            ask(Request::get(path))
-                .1
-                .get(name)
-                .map(|value| value.to_str().unwrap().to_string())
-        };
+        let field =
+            |path: &str, name| ask(Request::get(path)).1.get(name).map(|value| value.to_str().unwrap().to_string());
         assert_eq!(field("/random", CACHE_CONTROL).as_deref(), Some("no-store"));
-        assert_eq!(
-            field("/me", CACHE_CONTROL).as_deref(),
-            Some("private, max-age=60")
-        );
+        assert_eq!(field("/me", CACHE_CONTROL).as_deref(), Some("private, max-age=60"));
         assert_eq!(field("/greeting", VARY).as_deref(), Some("Accept-Language"));
         assert_eq!(field("/albums", CACHE_CONTROL), None);
-        assert!(
-            field("/posts", CACHE_CONTROL)
-                .unwrap()
-                .contains("stale-while-revalidate")
-        );
+        assert!(field("/posts", CACHE_CONTROL).unwrap().contains("stale-while-revalidate"));
     }
 
     #[test]
@@ -354,10 +291,7 @@ mod tests {
 
     #[test]
     fn every_second_flaky_answer_fails() {
-        let api = Api {
-            delay: Duration::ZERO,
-            flaky: AtomicU32::new(0),
-        };
+        let api = Api { delay: Duration::ZERO, flaky: AtomicU32::new(0) };
         let statuses = [(); 4].map(|()| api.get("/flaky", &HeaderMap::new()).status().as_u16());
         assert_eq!(statuses, [200, 503, 200, 503]);
     }

@@ -1,0 +1,233 @@
+//! What the program answers: exit codes, messages that say what to do next, one line on stdout, a clean end.
+
+mod common;
+
+use common::{Running, free_address, get, get_until, run, shell, terrace};
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// `--l2` with a database in `folder`.
+fn l2(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("l2.db").display())
+}
+
+/// A running `serve` before an origin that nobody listens on.
+fn serve(folder: &TempDir, more: &[&str]) -> Running {
+    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", "http://127.0.0.1:9"];
+    let l2 = ["--l2".to_string(), l2(folder)];
+    Running::start(terrace(args.iter().chain(more).copied()).args(l2).current_dir(folder.path()))
+}
+
+#[test]
+fn each_help_has_an_example() {
+    for args in [vec!["--help"], vec!["serve", "--help"], vec!["demo", "--help"], vec!["check", "--help"]] {
+        let (code, said, _) = run(&mut terrace(args.clone()));
+        assert_eq!(code, 0, "{args:?}");
+        assert!(said.contains("Example: terrace "), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn usage_that_cannot_be_meant_ends_with_2() {
+    let folder = folder();
+    for (args, says) in [
+        (vec![], "Usage"),
+        (vec!["explain", "/"], "unrecognized subcommand"),
+        (vec!["serve"], "--origin URL"),
+        (vec!["serve", "--origin", "api.example.org"], "--origin: "),
+        (vec!["serve", "--origin", "http://a", "--l1", "redis://127.0.0.1"], "not supported yet"),
+        (vec!["serve", "--origin", "http://a", "--l2", "postgres://127.0.0.1/a"], "not supported yet"),
+        (vec!["serve", "--origin", "http://a", "--l1-size", "1MB"], "256MiB"),
+        (vec!["serve", "--origin", "http://a", "--listen", "8080"], "--listen"),
+        (vec!["serve", "--origin", "http://a", "--workers", "0"], "--workers"),
+        (vec!["demo", "--delay", "soon"], "250ms"),
+        (vec!["check"], "<FILE>"),
+    ] {
+        let (code, out, said) = run(terrace(args.clone()).current_dir(folder.path()));
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn check_says_ok_and_what_the_file_says() {
+    let folder = folder();
+    let file = folder.path().join("my.toml");
+    fs::write(
+        &file,
+        "[origin]\nurl = \"https://api.example.org\"\nheaders = { key = { secret = \"SOME_KEY\" } }\n\
+         [[route]]\nmatch = \"/a/*\"\nttl = \"90s\"\n[[route]]\nmatch = \"/b\"\ncache = \"off\"\n",
+    )
+    .unwrap();
+    let (code, said, _) = run(&mut terrace(["check", file.to_str().unwrap()]));
+    assert_eq!(code, 0);
+    assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
+    for part in ["https://api.example.org", "SOME_KEY", "/a/*", "90s", "not cached"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
+#[test]
+fn check_points_at_what_is_wrong() {
+    let folder = folder();
+    let file = folder.path().join("my.toml");
+    fs::write(&file, "[origin]\nurl = \"https://api.example.org\"\ntimeuot = \"1s\"\n").unwrap();
+    let (code, out, said) = run(&mut terrace(["check", file.to_str().unwrap()]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(said.contains("my.toml:3:1:") && said.contains("timeout"), "{said}");
+
+    let (code, _, said) = run(terrace(["serve", "--config", "my.toml"]).current_dir(folder.path()));
+    assert_eq!(code, 1);
+    assert!(said.contains("my.toml:3:1:"), "{said}");
+}
+
+#[test]
+fn a_failure_is_json_where_logs_are() {
+    let (code, _, said) = run(&mut terrace(["--log", "json", "check", "/no/such/file"]));
+    assert_eq!(code, 1);
+    let line: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(line["level"], "ERROR");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said_with_the_way_out() {
+    let folder = folder();
+    let config = folder.path().join("secret.toml");
+    fs::write(&config, "[origin]\nheaders = { key = { secret = \"TERRACE_TEST_KEY\" } }\n").unwrap();
+    fs::write(folder.path().join("garbage.db"), "x".repeat(8192)).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let l2 = l2(&folder);
+    let origin = ["--origin", "http://127.0.0.1:9"];
+    let own = format!("http://{taken}");
+    for (args, says) in [
+        (vec!["--listen", &taken, "--l2", &l2], vec![taken.as_str(), "--listen"]),
+        (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:garbage.db"], vec!["garbage.db", "--l2 sqlite:PATH"]),
+        (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:file/l2.db"], vec!["file/l2.db", "--l2 sqlite:PATH"]),
+        (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:."], vec!["--l2 sqlite:PATH"]),
+        (vec!["--listen", &taken, "--origin", &own], vec!["--listen", "--origin", "itself"]),
+        (vec!["--config", "secret.toml"], vec!["TERRACE_TEST_KEY", "SPIN_VARIABLE_TERRACE_TEST_KEY"]),
+        (vec!["--config", "absent.toml"], vec!["absent.toml does not exist"]),
+    ] {
+        let mut command = terrace(["serve"]);
+        if !args.contains(&"--origin") {
+            command.args(origin);
+        }
+        let (code, out, said) = run(command.args(&args).current_dir(folder.path()));
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}: {said}");
+        for part in says {
+            assert!(said.contains(part), "{args:?}: no {part} in {said}");
+        }
+    }
+    // The demo has two addresses, and says which of them is taken.
+    for argument in ["--listen", "--origin-listen"] {
+        let free = if argument == "--listen" { "--origin-listen" } else { "--listen" };
+        let (code, _, said) = run(&mut terrace(["demo", argument, &taken, free, "127.0.0.1:0", "--l2", &l2]));
+        assert_eq!(code, 1);
+        assert!(said.contains(&taken) && said.contains(argument), "{said}");
+    }
+}
+
+#[test]
+fn stdout_is_one_line_and_a_signal_ends_it_well() {
+    let folder = folder();
+    for signal in ["TERM", "INT"] {
+        let running = serve(&folder, &[]);
+        // An origin that is not there is no reason to fall.
+        assert!(get(&format!("{}/", running.base)).starts_with("HTTP/1.1 502"));
+        running.signal(signal);
+        let (status, rest) = running.ended(Duration::from_secs(5));
+        assert_eq!((status.code(), rest.as_str()), (Some(0), ""), "{signal}");
+    }
+    assert!(folder.path().join("l2.db").exists());
+}
+
+#[test]
+fn it_runs_as_under_spin_too() {
+    for mode in ["--like-spin", "--like-spin=fresh"] {
+        let folder = folder();
+        let running = serve(&folder, &[mode, "--workers", "1", "--l1-size", "1MiB", "--l1", "memory"]);
+        assert!(get(&format!("{}/", running.base)).starts_with("HTTP/1.1 502"), "{mode}");
+        running.stop();
+    }
+}
+
+#[test]
+fn the_database_is_in_the_data_directory_by_default() {
+    let folder = folder();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", "http://127.0.0.1:9"];
+    let running = Running::start(terrace(args).current_dir(folder.path()).env("XDG_DATA_HOME", folder.path()));
+    running.stop();
+    assert!(folder.path().join("terrace/terrace.db").exists());
+}
+
+#[test]
+fn a_second_signal_quits_at_once() {
+    let folder = folder();
+    let demo =
+        Running::start(&mut terrace(["demo", "--listen", "127.0.0.1:0", "--delay", "20s", "--l2", &l2(&folder)]));
+    let url = format!("{}/posts/1", demo.base);
+    let asking = std::thread::spawn(move || {
+        std::process::Command::new("curl").args(["-s", "--max-time", "25", &url]).output().unwrap()
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    demo.signal("TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    let begun = Instant::now();
+    demo.signal("TERM");
+    let (status, _) = demo.ended(Duration::from_secs(5));
+    assert_eq!(status.code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    asking.join().unwrap();
+}
+
+#[test]
+fn the_demo_does_what_it_says_and_remembers_it_after_a_restart() {
+    let folder = folder();
+    // The authority is part of the key, so the second run has to be where the first one was.
+    let (listen, l2) = (free_address(), l2(&folder));
+    let demo = || Running::start(&mut terrace(["demo", "--listen", &listen, "--l2", &l2]));
+
+    let mut first = demo();
+    let said = first.lines_until("Ctrl-C");
+    let commands: Vec<&str> = said.iter().filter_map(|line| line.trim().strip_prefix("curl ")).collect();
+    let [posts, validate, index] = commands.as_slice() else { panic!("{said:#?}") };
+    assert!(said.iter().any(|line| line.contains("l2.db")), "{said:#?}");
+
+    let begun = Instant::now();
+    let answer = shell(&format!("curl {posts}")).to_ascii_lowercase();
+    assert!(answer.contains("x-cache-tier: miss"), "{answer}");
+    assert!(begun.elapsed() >= Duration::from_millis(800));
+    let url = format!("{}/posts/1", first.base);
+    get_until(&url, "x-cache-tier: l1-hit");
+    let begun = Instant::now();
+    assert!(shell(&format!("curl {posts}")).to_ascii_lowercase().contains("x-cache-tier: l1-hit"));
+    assert!(begun.elapsed() < Duration::from_millis(400));
+    assert!(shell(&format!("curl {validate}")).starts_with("HTTP/1.1 304"));
+    let index = shell(&format!("curl {index}"));
+    assert!(index.starts_with("HTTP/1.1 200") && index.contains("/random"), "{index}");
+    // It holds for each endpoint that the index names: what may be kept is, what may not be is not.
+    for (path, field) in [
+        ("/me", "x-cache: miss"),
+        ("/random", "x-cache: miss"),
+        ("/error/503", "http/1.1 503"),
+        ("/greeting", "x-cache: miss"),
+        ("/todos", "x-cache: miss"),
+    ] {
+        let answer = get(&format!("{}{path}", first.base)).to_ascii_lowercase();
+        assert!(answer.contains(field), "{path}: {answer}");
+    }
+    first.stop();
+
+    let second = demo();
+    assert!(get(&url).to_ascii_lowercase().contains("x-cache-tier: l2-hit"));
+    get_until(&url, "x-cache-tier: l1-hit");
+    second.stop();
+}
