@@ -1,0 +1,133 @@
+//! What a server is started with.
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything [`Server::start`](crate::Server::start) needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on. Port 0 picks a free one; see [`Server::local_addr`](crate::Server::local_addr).
+    pub listen: SocketAddr,
+    /// The component to run.
+    pub component: Component,
+    /// How instances are kept.
+    pub mode: Mode,
+    /// Threads that serve, each with its own instance; 0 means one for each core.
+    pub workers: usize,
+    /// The most bytes (keys and values) the in-memory key-value store holds. Default 256 MiB.
+    pub kv_bytes: u64,
+    /// The SQLite file. It is created, with its folder, when it is not there.
+    pub sqlite: PathBuf,
+    /// Variables the guest may ask for. A name that is not here is looked up in the environment as
+    /// `SPIN_VARIABLE_<UPPER>`, then as `<UPPER>`.
+    pub variables: BTreeMap<String, String>,
+    /// Files the guest sees, read-only: path (`/terrace.toml`) and contents. It sees no others.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Origins (`https://api.example.org`, `http://127.0.0.1:9000`) the guest may send requests to.
+    pub allowed_outbound: Vec<String>,
+    /// What a client, and the guest, may use.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Options with defaults for all but where to listen and where the SQLite file is.
+    pub fn new(listen: SocketAddr, sqlite: impl Into<PathBuf>) -> Self {
+        Options {
+            listen,
+            component: Component::Embedded,
+            mode: Mode::PerCore,
+            workers: 0,
+            kv_bytes: 256 << 20,
+            sqlite: sqlite.into(),
+            variables: BTreeMap::new(),
+            files: Vec::new(),
+            allowed_outbound: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Where the component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Component {
+    /// The one built with this crate from `edge/spin`.
+    Embedded,
+    /// A `.wasm` file.
+    Path(PathBuf),
+    /// The bytes of a `.wasm` file.
+    Bytes(Vec<u8>),
+}
+
+/// How instances of the component are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One long-lived instance for each worker. The fastest; what the program uses.
+    PerCore,
+    /// As `spin up` does: instances that serve at most `reuse` requests, `concurrent` at once, and go
+    /// when idle. For tests; `reuse: 1` gives every request a fresh instance.
+    LikeSpin {
+        /// Requests an instance serves before it is replaced. Spin: 128.
+        reuse: usize,
+        /// Requests an instance serves at once. Spin: 16.
+        concurrent: usize,
+        /// How long an instance waits for more. Spin: 1 s.
+        idle: Duration,
+    },
+}
+
+impl Mode {
+    /// Spin's own defaults.
+    pub const SPIN: Mode = Mode::LikeSpin {
+        reuse: 128,
+        concurrent: 16,
+        idle: Duration::from_secs(1),
+    };
+}
+
+/// What a client, and the guest, may use. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's head: request line and fields. Above: 431. Default 64 KiB.
+    pub header_bytes: usize,
+    /// Fields in a request. Above: 431. Default 128.
+    pub header_count: usize,
+    /// Bytes of the request target. Above: 414. Default 16 KiB.
+    pub uri_bytes: usize,
+    /// Bytes of a request's content. Above: 413. Default 16 MiB.
+    pub body_bytes: u64,
+    /// Time for a request's head to arrive once it began, and for the first one after connecting.
+    /// Then: 408. Default 10 s.
+    pub header_timeout: Duration,
+    /// Time a connection may idle between requests, within a quarter more. Then it is closed. Default 60 s.
+    pub keep_alive: Duration,
+    /// Time between two pieces of a request's content. Then: 408, or a cut content if the guest has
+    /// answered. Default 30 s.
+    pub body_timeout: Duration,
+    /// Time a client may take none of the response, within a quarter more. Then it is cut. Default 60 s.
+    pub write_timeout: Duration,
+    /// Connections at once. Above, a connection is accepted, answered 503 and closed. Default 20,000.
+    pub connections: usize,
+    /// Processor time the guest may take without a pause before it is stopped. Default 3 s.
+    pub guest_run: Duration,
+    /// Linear memory of one instance. Default 512 MiB.
+    pub guest_memory: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            header_bytes: 64 << 10,
+            header_count: 128,
+            uri_bytes: 16 << 10,
+            body_bytes: 16 << 20,
+            header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            connections: 20_000,
+            guest_run: Duration::from_secs(3),
+            guest_memory: 512 << 20,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The interface `spin:sqlite/sqlite@3.1.0` on [`Handle`].
+use super::connection::{BUSY, Handle, error};
+pub(super) use crate::bindings::spin::sqlite::sqlite;
+use crate::guest::{Guest, Spin};
+use sqlite::{Error, QueryResult, RowResult, Value};
+use std::time::{Duration, Instant};
+use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
+
+/// An error for the guest, or a trap.
+pub type Failure = wasmtime_wasi::TrappableError<Error>;
+
+type Rows = (
+    Vec<String>,
+    StreamReader<RowResult>,
+    FutureReader<Result<(), Error>>,
+);
+
+impl Guest {
+    fn open_database(&mut self, name: &str) -> Result<Resource<Handle>, Failure> {
+        if name != "default" {
+            return Err(Error::NoSuchDatabase.into());
+        }
+        let handle = self.shared.database.open().map_err(error)?;
+        self.table
+            .push(handle)
+            .map_err(|_| Error::Io("too many open resources".into()).into())
+    }
+
+    fn connection(&mut self, handle: &Resource<Handle>) -> Result<&mut Handle, Failure> {
+        self.table
+            .get_mut(handle)
+            .map_err(|_| Error::InvalidConnection.into())
+    }
+}
+
+impl sqlite::Host for Guest {
+    fn convert_error(&mut self, error: Failure) -> wasmtime::Result<Error> {
+        error.downcast()
+    }
+}
+
+impl sqlite::HostConnection for Guest {
+    fn open(&mut self, name: String) -> Result<Resource<Handle>, Failure> {
+        self.open_database(&name)
+    }
+
+    fn execute(
+        &mut self,
+        handle: Resource<Handle>,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> Result<QueryResult, Failure> {
+        let result = self.connection(&handle)?.execute(&statement, &parameters);
+        result.map_err(Failure::from)
+    }
+
+    fn last_insert_rowid(&mut self, handle: Resource<Handle>) -> wasmtime::Result<i64> {
+        Ok(self.table.get(&handle)?.last_insert_rowid())
+    }
+
+    fn changes(&mut self, handle: Resource<Handle>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&handle)?.changes())
+    }
+
+    fn drop(&mut self, handle: Resource<Handle>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
+    async fn open_async(
+        accessor: &Accessor<T, Self>,
+        name: String,
+    ) -> Result<Resource<Handle>, Failure> {
+        accessor.with(|mut access| access.get().open_database(&name))
+    }
+
+    async fn execute_async(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Handle>,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> Result<Rows, Failure> {
+        // A transaction of another request on this thread can only end if this one lets it go on.
+        let give_up = Instant::now() + BUSY;
+        let result = loop {
+            let (result, retry) = accessor.with(|mut access| {
+                let connection = access.get().connection(&handle)?;
+                let result = connection.execute(&statement, &parameters);
+                let locked = matches!(&result, Err(Error::Io(m)) if m.contains("locked"));
+                Ok::<_, Failure>((result, locked && connection.blocked_by_own_thread()))
+            })?;
+            if !retry || Instant::now() > give_up {
+                break result?;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        accessor
+            .with(|mut access| {
+                wasmtime::error::Ok((
+                    result.columns,
+                    StreamReader::new(&mut access, result.rows)?,
+                    FutureReader::new(&mut access, async { wasmtime::error::Ok(Ok(())) })?,
+                ))
+            })
+            .map_err(Failure::trap)
+    }
+
+    async fn last_insert_rowid_async(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Handle>,
+    ) -> wasmtime::Result<i64> {
+        accessor.with(|mut access| Ok(access.get().table.get(&handle)?.last_insert_rowid()))
+    }
+
+    async fn changes_async(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Handle>,
+    ) -> wasmtime::Result<u64> {
+        accessor.with(|mut access| Ok(access.get().table.get(&handle)?.changes()))
+    }
+}
