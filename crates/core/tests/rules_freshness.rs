@@ -213,8 +213,8 @@ fn stale_windows() {
     assert_eq!(windows("max-age=5, must-revalidate", &policy), (0, 0, true, false), "5.2.2.2");
     assert_eq!(windows("max-age=5, proxy-revalidate", &policy), (0, 0, true, false), "5.2.2.8");
     assert_eq!(windows("s-maxage=5, stale-while-revalidate=7", &policy), (0, 0, true, false), "5.2.2.10");
-    assert_eq!(windows("max-age=5, no-cache", &policy).3, true, "5.2.2.4");
-    assert_eq!(windows("max-age=5, no-cache=\"a\"", &policy).3, false, "5.2.2.4 the qualified form");
+    assert!(windows("max-age=5, no-cache", &policy).3, "5.2.2.4");
+    assert!(!windows("max-age=5, no-cache=\"a\"", &policy).3, "5.2.2.4 the qualified form");
     assert_eq!(windows("max-age=0", &policy), (0, DAY, false, false), "never fresh: not served unasked");
     assert_eq!(windows("max-age=0, stale-while-revalidate=9", &policy).0, 9, "unless the origin says so");
 }

@@ -1,5 +1,5 @@
 //! RFC 9111 4.1, RFC 9110 12.5: which variant.
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::type_complexity)]
 
 mod rules_support;
 
@@ -73,6 +73,22 @@ fn when_a_request_matches() {
         ("Accept-Language", &[("accept-language", "en;q=0.5")], &[("accept-language", "en")], false, "12.4.2"),
         ("Accept-Encoding", &[("accept-encoding", "gzip, br")], &[("accept-encoding", "BR,gzip")], true, "order"),
         ("Accept-Encoding", &[("accept-encoding", "gzip, br")], &[("accept-encoding", "gzip")], false, "4.1"),
+        ("Accept-Encoding", &[("accept-encoding", "gzip")], &[("accept-encoding", "gzip, br")], false, "4.1"),
+        ("Accept-Encoding", &[("accept-encoding", "gzip, br")], &[("accept-encoding", "gzip, gzip")], false, "4.1"),
+        (
+            "Accept-Encoding",
+            &[("accept-encoding", "gzip,br")],
+            &[("accept-encoding", "br, gzip , br,,")],
+            true,
+            "each once",
+        ),
+        ("Accept-Encoding", &[("accept-encoding", "")], &[("accept-encoding", " ,")], true, "5.6.1 empty members"),
+        ("Accept-Encoding", &[("accept-encoding", "")], &[("accept-encoding", "br")], false, "4.1"),
+        ("Accept-Encoding", &[("accept-encoding", "br")], &[("accept-encoding", "")], false, "4.1"),
+        ("Accept-Encoding", &[("accept-encoding", "br;q=0.000")], &[("accept-encoding", "br;q=0")], true, "12.4.2"),
+        ("Accept-Encoding", &[("accept-encoding", "br;q=0.05")], &[("accept-encoding", "br;q=0.050")], true, "12.4.2"),
+        ("Accept-Encoding", &[("accept-encoding", "br;q=0.05")], &[("accept-encoding", "br;q=0.5")], false, "12.4.2"),
+        ("Accept", &[("accept", "a/b;p=\"x,y\", c/d")], &[("accept", "c/d,a/b;p=\"x,y\"")], true, "a comma in quotes"),
         ("Accept", &[("accept", "text/html, a/b")], &[("accept", "A/B, Text/HTML")], true, "order, case of the type"),
         ("Accept", &[("accept", "a/b;p=X")], &[("accept", "a/b;p=x")], false, "the case of a parameter may matter"),
         ("Authorization", &[("authorization", "a")], &[("authorization", "a")], true, "4.1"),
@@ -92,15 +108,50 @@ fn when_a_request_matches() {
 #[test]
 fn the_normal_form_is_stable() {
     for name in ["accept", "accept-language", "accept-encoding", "accept-charset", "foo"] {
-        for value in
-            ["", " ", ",", "b , a", "a;q=0.001, *;q=0", "a;q=2;x", "\"a , b\" , c", "\"a , b", "a;;b", "\u{fc},a"]
-        {
+        for value in [
+            "",
+            " ",
+            ",",
+            "b , a",
+            "a;q=0.001, *;q=0",
+            "a;q=2;x",
+            "\"a , b\" , c",
+            "\"a , b",
+            "a;;b",
+            ";q=1",
+            ";q=1,a",
+            "a;q=1.5",
+            "a;q=0.1234",
+            "a;p=\"x,y\",b",
+            "\u{fc},a",
+        ] {
             let once = normalise(name, value.as_bytes()).into_owned();
             assert_eq!(normalise(name, &once), once.as_slice(), "{name}: {value:?}");
+            assert!(same(name, &[(name, value)], &[(name, value)]), "{name}: {value:?}");
         }
     }
     assert!(matches!(normalise("foo", b"Mozilla/5.0 (X11; Linux)"), std::borrow::Cow::Borrowed(_)), "no allocation");
     assert!(matches!(normalise("accept-encoding", b"br,gzip"), std::borrow::Cow::Borrowed(_)), "no change");
+}
+
+#[test]
+fn comparing_is_normalising() {
+    let pieces = ["gzip", " br ", "GZIP", "a;q=0.5", "a;q=0.50", "", ";q=1", "*;q=0", "x;p=\"1,2\"", "x;p=\"1"];
+    let mut state = 11_usize;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (0..(state >> 33) % 5).map(|i| pieces[(state >> (35 + i * 5)) % pieces.len()]).collect::<Vec<_>>().join(",")
+    };
+    for _ in 0..20_000 {
+        let (first, second) = (next(), next());
+        for name in ["accept", "accept-encoding"] {
+            let equal = normalise(name, first.as_bytes()) == normalise(name, second.as_bytes());
+            assert_eq!(same(name, &[(name, &first)], &[(name, &second)]), equal, "{name}: {first:?} / {second:?}");
+        }
+    }
+    let many = (0..100).map(|i| format!("l{i}")).collect::<Vec<_>>().join(", ");
+    let reversed = (0..100).rev().map(|i| format!("L{i}")).collect::<Vec<_>>().join(",");
+    assert!(same("accept-language", &[("accept-language", &many)], &[("accept-language", &reversed)]));
 }
 
 #[test]

@@ -71,10 +71,7 @@ pub fn language(response: &Fields) -> Option<String> {
 
 /// The normal form of a field's value; `name` is lower-case, repeated lines are joined already (RFC 9110 5.3).
 pub fn normalise<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
-    match name {
-        "accept" | "accept-charset" | "accept-encoding" | "accept-language" => preferences(name, value),
-        _ => spaces(value),
-    }
+    if is_preference(name) { preferences(name, value) } else { spaces(value) }
 }
 
 fn matches_but(selecting: &Selecting, request: &Fields, but: Option<&str>) -> bool {
@@ -82,7 +79,43 @@ fn matches_but(selecting: &Selecting, request: &Fields, but: Option<&str>) -> bo
         .0
         .iter()
         .filter(|(name, _)| but != Some(name.as_str()))
-        .all(|(name, stored)| value(name, request).as_deref() == stored.as_deref())
+        .all(|(name, stored)| same(name, stored.as_deref(), request))
+}
+
+/// Whether a request's field has the stored normal form. On the way of every hit: lists of preferences are compared member by
+/// member, not written out first.
+fn same(name: &str, stored: Option<&[u8]>, request: &Fields) -> bool {
+    match (is_preference(name), stored) {
+        (true, Some(stored)) => request.combined(name).is_some_and(|value| same_preferences(name, stored, &value)),
+        _ => value(name, request).as_deref() == stored,
+    }
+}
+
+fn same_preferences(name: &str, stored: &[u8], value: &[u8]) -> bool {
+    if stored == value {
+        return true;
+    }
+    let count = members(stored).count();
+    // Quotes may hide commas, and a bit stands for a member: what has quotes or very many members is written out after all.
+    if count >= 64 || stored.contains(&b'"') || value.contains(&b'"') {
+        return normalise(name, value) == stored;
+    }
+    let mut found = 0_u64;
+    let mut form = Vec::with_capacity(64);
+    for member in members(value) {
+        form.clear();
+        preference(name, member, &mut form);
+        match members(stored).position(|known| known == form) {
+            Some(at) => found |= 1 << at,
+            None if form.is_empty() => {}
+            None => return false,
+        }
+    }
+    found == (1 << count) - 1
+}
+
+fn is_preference(name: &str) -> bool {
+    matches!(name, "accept" | "accept-charset" | "accept-encoding" | "accept-language")
 }
 
 fn value<'a>(name: &str, request: &'a Fields) -> Option<Cow<'a, [u8]>> {
@@ -137,36 +170,45 @@ fn preferences<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     if value.iter().all(plain) {
         return Cow::Borrowed(value);
     }
-    let mut list: Vec<Vec<u8>> = members(value).map(|member| preference(name, member)).collect();
+    let mut list: Vec<Vec<u8>> = members(value)
+        .map(|member| {
+            let mut form = Vec::with_capacity(member.len());
+            preference(name, member, &mut form);
+            form
+        })
+        .filter(|form| !form.is_empty())
+        .collect();
     list.sort_unstable();
     list.dedup();
     let normal = list.join(&b',');
     if normal == value { Cow::Borrowed(value) } else { Cow::Owned(normal) }
 }
 
-fn preference(field: &str, member: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(member.len());
+/// Writes the normal form of one member.
+fn preference(field: &str, member: &[u8], out: &mut Vec<u8>) {
     let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    out.extend(parts.next().unwrap_or_default().to_ascii_lowercase());
+    out.extend(parts.next().unwrap_or_default().iter().map(u8::to_ascii_lowercase));
     for part in parts.filter(|part| !part.is_empty()) {
         match weight(part) {
             Some(1000) => {}
-            Some(thousandths) => {
-                let digits = format!("{thousandths:03}");
+            Some(0) => out.extend_from_slice(b";q=0"),
+            Some(mut thousandths) => {
                 out.extend_from_slice(b";q=0.");
-                out.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+                while thousandths > 0 {
+                    out.push(b'0' + u8::try_from(thousandths / 100).unwrap_or(9));
+                    thousandths = thousandths % 100 * 10;
+                }
             }
             None => {
                 out.push(b';');
                 if field == "accept" {
                     out.extend_from_slice(part);
                 } else {
-                    out.extend(part.to_ascii_lowercase());
+                    out.extend(part.iter().map(u8::to_ascii_lowercase));
                 }
             }
         }
     }
-    out
 }
 
 /// `q=0.5` as thousandths (RFC 9110 12.4.2).
@@ -175,15 +217,19 @@ fn weight(part: &[u8]) -> Option<u32> {
     if !name.trim_ascii().eq_ignore_ascii_case(b"q") {
         return None;
     }
-    let value = std::str::from_utf8(value.get(1..)?).ok()?.trim();
-    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
+    let (whole, decimals) = match value.get(1..)?.trim_ascii() {
+        [whole] => (whole, &[][..]),
+        [whole, b'.', decimals @ ..] => (whole, decimals),
+        _ => return None,
+    };
+    if decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let thousandths: u32 = format!("{decimals:0<3}").parse().ok()?;
+    let digit = |at: usize| decimals.get(at).map_or(0, |b| u32::from(b - b'0'));
+    let thousandths = digit(0) * 100 + digit(1) * 10 + digit(2);
     match whole {
-        "0" => Some(thousandths),
-        "1" if thousandths == 0 => Some(1000),
+        b'0' => Some(thousandths),
+        b'1' if thousandths == 0 => Some(1000),
         _ => None,
     }
 }
