@@ -39,10 +39,7 @@ fn nested_build() -> PathBuf {
 
     // A target folder of its own: the outer cargo holds the lock of the main one.
     let out = PathBuf::from(var("OUT_DIR"));
-    let target = out
-        .ancestors()
-        .nth(4)
-        .map_or_else(|| out.join("guest"), |t| t.join("guest"));
+    let target = out.ancestors().nth(4).map_or_else(|| out.join("guest"), |t| t.join("guest"));
     let mut cargo = Command::new(var("CARGO"));
     cargo
         .current_dir(&root)
@@ -60,14 +57,11 @@ fn nested_build() -> PathBuf {
             "the component did not build; its errors are above. To see them alone: \
              cargo build --package {PACKAGE} --profile guest --target {TARGET}"
         )),
-        Err(e) => fail(&format!(
-            "cannot run cargo for the component: {e}. Build it by hand and name it in {PREBUILT}."
-        )),
+        Err(e) => {
+            fail(&format!("cannot run cargo for the component: {e}. Build it by hand and name it in {PREBUILT}."))
+        }
     }
-    let wasm = target
-        .join(TARGET)
-        .join("guest")
-        .join(format!("{}.wasm", PACKAGE.replace('-', "_")));
+    let wasm = target.join(TARGET).join("guest").join(format!("{}.wasm", PACKAGE.replace('-', "_")));
     if !wasm.is_file() {
         fail(&format!(
             "the component was built but {} is not there; edge/spin must be a cdylib named {PACKAGE}.",
@@ -109,10 +103,7 @@ fn ensure_target(root: &Path) {
         return;
     }
     let mut rustup = Command::new("rustup");
-    rustup
-        .current_dir(root)
-        .args(["target", "add", TARGET])
-        .stdout(std::process::Stdio::null());
+    rustup.current_dir(root).args(["target", "add", TARGET]).stdout(std::process::Stdio::null());
     // The toolchain in use, which a `cargo +name` may have set against rust-toolchain.toml.
     if let Some(toolchain) = env::var_os("RUSTUP_TOOLCHAIN") {
         rustup.arg("--toolchain").arg(toolchain);
@@ -132,9 +123,7 @@ fn target_libdir(root: &Path) -> Option<PathBuf> {
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
         .ok()?;
-    Some(PathBuf::from(
-        String::from_utf8(out.stdout).ok()?.trim().to_owned(),
-    ))
+    Some(PathBuf::from(String::from_utf8(out.stdout).ok()?.trim().to_owned()))
 }
 
 fn var(name: &str) -> std::ffi::OsString {

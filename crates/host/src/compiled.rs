@@ -21,9 +21,7 @@ pub fn load(engine: &Engine, wasm: &[u8]) -> Result<Component, Error> {
 }
 
 fn load_in(engine: &Engine, wasm: &[u8], folder: Option<&Path>) -> Result<Component, Error> {
-    let file = folder
-        .and_then(private_folder)
-        .map(|folder| folder.join(format!("{}.cwasm", name(engine, wasm))));
+    let file = folder.and_then(private_folder).map(|folder| folder.join(format!("{}.cwasm", name(engine, wasm))));
     if let Some(file) = &file
         && let Some(code) = read(file)
         && let Ok(component) = deserialize::component(engine, &code)
@@ -59,9 +57,7 @@ fn private_folder(path: &Path) -> Option<PathBuf> {
     }
     let _ = std::fs::DirBuilder::new().mode(0o700).create(path);
     let meta = std::fs::symlink_metadata(path).ok()?;
-    let ours = meta.is_dir()
-        && meta.uid() == rustix::process::geteuid().as_raw()
-        && meta.mode() & 0o077 == 0;
+    let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o077 == 0;
     ours.then(|| path.to_owned())
 }
 
@@ -85,12 +81,7 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
 
 fn read(file: &Path) -> Option<Vec<u8>> {
     // Not through a symbolic link, which could lead out of the private folder.
-    let fd = rustix::fs::open(
-        file,
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
+    let fd = rustix::fs::open(file, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut bytes = Vec::new();
     File::from(fd).read_to_end(&mut bytes).ok()?;
     let (checksum, code) = bytes.split_at_checked(CHECKSUM)?;

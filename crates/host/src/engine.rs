@@ -40,10 +40,7 @@ impl Ticker {
                 }
             })
             .map_err(Error::Worker)?;
-        Ok(Ticker {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The address is taken, or not ours.
-    #[error(
-        "cannot listen on {addr}: {source}. Stop the program that holds the port, or choose another address"
-    )]
+    #[error("cannot listen on {addr}: {source}. Stop the program that holds the port, or choose another address")]
     Listen {
         /// The address asked for.
         addr: SocketAddr,
@@ -62,9 +60,7 @@ pub enum Error {
     )]
     Files(std::io::Error),
     /// A file for the guest has a path that leaves its folder.
-    #[error(
-        "{0:?} is no path for a file of the guest. Use an absolute path without `..`, as in /terrace.toml"
-    )]
+    #[error("{0:?} is no path for a file of the guest. Use an absolute path without `..`, as in /terrace.toml")]
     FilePath(String),
     /// An allowed origin is not one.
     #[error(
@@ -80,13 +76,9 @@ pub enum Error {
     #[error("TLS cannot be set up: {0}. Check SSL_CERT_FILE and SSL_CERT_DIR, or unset them")]
     Tls(String),
     /// The operating system refuses a thread or a runtime.
-    #[error(
-        "cannot start a worker: {0}. Check the limits on threads and open files (ulimit -u, ulimit -n)"
-    )]
+    #[error("cannot start a worker: {0}. Check the limits on threads and open files (ulimit -u, ulimit -n)")]
     Worker(std::io::Error),
     /// A worker's thread ended by a panic: a defect of this host.
-    #[error(
-        "a worker ended unexpectedly. This is a defect: please report it with the output on stderr"
-    )]
+    #[error("a worker ended unexpectedly. This is a defect: please report it with the output on stderr")]
     WorkerPanicked,
 }

@@ -54,20 +54,13 @@ impl HasData for Spin {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.outbound,
-        }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
     }
 }
 
@@ -93,15 +86,15 @@ pub async fn instantiate(
 ) -> wasmtime::Result<(Store<Guest>, Service)> {
     let mut wasi = WasiCtxBuilder::new();
     // Both to our stderr: stdout belongs to the program.
-    wasi.stdout(wasmtime_wasi::cli::stderr())
-        .stderr(wasmtime_wasi::cli::stderr())
-        .preopened_dir(&shared.files, "/", FsPerms::ReadOnly)?;
+    wasi.stdout(wasmtime_wasi::cli::stderr()).stderr(wasmtime_wasi::cli::stderr()).preopened_dir(
+        &shared.files,
+        "/",
+        FsPerms::ReadOnly,
+    )?;
     let mut http = WasiHttpCtx::new();
     // Counted with the map's own overhead, so above what a request may bring.
     http.set_field_size_limit(shared.limits.header_bytes.saturating_mul(4).max(256 << 10));
-    let limits = StoreLimitsBuilder::new()
-        .memory_size(shared.limits.guest_memory)
-        .build();
+    let limits = StoreLimitsBuilder::new().memory_size(shared.limits.guest_memory).build();
     let guest = Guest {
         table: ResourceTable::new(),
         shared: shared.clone(),

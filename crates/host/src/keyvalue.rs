@@ -40,9 +40,7 @@ impl Store {
             .weight_capacity(bytes)
             .build()
             .expect("both capacities are given");
-        Store {
-            entries: Cache::with_options(options, Bytesize, Default::default(), Default::default()),
-        }
+        Store { entries: Cache::with_options(options, Bytesize, Default::default(), Default::default()) }
     }
 
     /// The value under `key`.
@@ -90,16 +88,11 @@ impl wit::HostStore for Guest {
 }
 
 impl<T: Send> wit::HostStoreWithStore<T> for Spin {
-    async fn open(
-        accessor: &Accessor<T, Self>,
-        label: String,
-    ) -> Result<Resource<Handle>, Failure> {
+    async fn open(accessor: &Accessor<T, Self>, label: String) -> Result<Resource<Handle>, Failure> {
         if label != "default" {
             return Err(wit::Error::NoSuchStore.into());
         }
-        accessor
-            .with(|mut access| access.get().table.push(Handle))
-            .map_err(|_| wit::Error::StoreTableFull.into())
+        accessor.with(|mut access| access.get().table.push(Handle)).map_err(|_| wit::Error::StoreTableFull.into())
     }
 
     async fn get(
@@ -121,20 +114,12 @@ impl<T: Send> wit::HostStoreWithStore<T> for Spin {
         Ok(())
     }
 
-    async fn delete(
-        accessor: &Accessor<T, Self>,
-        _store: Resource<Handle>,
-        key: String,
-    ) -> Result<(), Failure> {
+    async fn delete(accessor: &Accessor<T, Self>, _store: Resource<Handle>, key: String) -> Result<(), Failure> {
         accessor.with(|mut access| access.get().shared.keyvalue.delete(&key));
         Ok(())
     }
 
-    async fn exists(
-        accessor: &Accessor<T, Self>,
-        _store: Resource<Handle>,
-        key: String,
-    ) -> Result<bool, Failure> {
+    async fn exists(accessor: &Accessor<T, Self>, _store: Resource<Handle>, key: String) -> Result<bool, Failure> {
         Ok(accessor.with(|mut access| access.get().shared.keyvalue.contains(&key)))
     }
 

@@ -78,11 +78,7 @@ pub enum Mode {
 
 impl Mode {
     /// Spin's own defaults.
-    pub const SPIN: Mode = Mode::LikeSpin {
-        reuse: 128,
-        concurrent: 16,
-        idle: Duration::from_secs(1),
-    };
+    pub const SPIN: Mode = Mode::LikeSpin { reuse: 128, concurrent: 16, idle: Duration::from_secs(1) };
 }
 
 /// What a client, and the guest, may use. Sizes are bytes.

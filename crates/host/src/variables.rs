@@ -22,9 +22,7 @@ impl Variables {
     /// The value of `name`, an identifier as Spin has them: lower case, digits, `_`.
     pub fn get(&self, name: &str) -> Result<String, wit::Error> {
         let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !well_formed {
             return Err(wit::Error::InvalidName(format!(
                 "{name:?}: use lower-case letters, digits and _, beginning with a letter"
@@ -48,9 +46,7 @@ impl wit::Host for Guest {
 
 impl<T: Send> wit::HostWithStore<T> for Spin {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Failure> {
-        accessor
-            .with(|mut access| access.get().shared.variables.get(&name))
-            .map_err(Failure::from)
+        accessor.with(|mut access| access.get().shared.variables.get(&name)).map_err(Failure::from)
     }
 }
 

@@ -132,10 +132,7 @@ async fn serve(
                 break;
             }
         }
-        if inbox.closed.load(Relaxed)
-            && calls.is_empty()
-            && accessor.poll_no_interesting_tasks(cx).is_ready()
-        {
+        if inbox.closed.load(Relaxed) && calls.is_empty() && accessor.poll_no_interesting_tasks(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
@@ -147,22 +144,14 @@ async fn serve(
 type Received = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>>;
 
 /// One call of the guest's handler. An error is a trap.
-async fn call(
-    accessor: &Accessor<Guest>,
-    service: &Service,
-    job: Job,
-    life: &Life,
-) -> wasmtime::Result<()> {
+async fn call(accessor: &Accessor<Guest>, service: &Service, job: Job, life: &Life) -> wasmtime::Result<()> {
     let (request, received) = accessor.with(|mut store| {
         let view = store.data_mut().http();
         let (request, received) = Request::from_http(view.hooks, job.request);
         let received: Received = Box::pin(received);
         wasmtime::error::Ok((view.table.push(request)?, received))
     })?;
-    let handled = service
-        .wasi_http_handler()
-        .call_handle(accessor, request)
-        .await?;
+    let handled = service.wasi_http_handler().call_handle(accessor, request).await?;
     let answer = match handled {
         Ok(response) => {
             let response = accessor.with(|mut store| {
@@ -170,10 +159,7 @@ async fn call(
                 response.into_http(store, received)
             });
             match response {
-                Ok(response) => Ok(Answer {
-                    response,
-                    life: Some(life.clone()),
-                }),
+                Ok(response) => Ok(Answer { response, life: Some(life.clone()) }),
                 // A malformed response, which is not the instance's end.
                 Err(_) => Err(Failure::Answered),
             }

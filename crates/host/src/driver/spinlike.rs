@@ -11,8 +11,8 @@ use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept,
-    TrapOrPanicError, WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept, TrapOrPanicError, WorkerExpiration,
+    WorkerState, WorkerStatus,
 };
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
@@ -24,29 +24,15 @@ pub struct SpinLike {
 
 impl SpinLike {
     /// No instances yet; the first request makes one.
-    pub fn new(
-        shared: Arc<Shared>,
-        outbound: Outbound,
-        reuse: usize,
-        concurrent: usize,
-        idle: Duration,
-    ) -> Self {
-        let handler = ProxyHandler::new(Handler {
-            shared,
-            outbound,
-            reuse: reuse.max(1),
-            concurrent: concurrent.max(1),
-            idle,
-        });
+    pub fn new(shared: Arc<Shared>, outbound: Outbound, reuse: usize, concurrent: usize, idle: Duration) -> Self {
+        let handler =
+            ProxyHandler::new(Handler { shared, outbound, reuse: reuse.max(1), concurrent: concurrent.max(1), idle });
         SpinLike { handler }
     }
 
     pub(super) async fn run(&self, request: http::Request<WasiBody>) -> Result<Answer, Failure> {
         match self.handler.handle((), request).await {
-            Ok(response) => Ok(Answer {
-                response,
-                life: None,
-            }),
+            Ok(response) => Ok(Answer { response, life: None }),
             Err(error) if error.is::<TrapOrPanicError>() => Err(Failure::Died),
             Err(error) if error.is::<InstantiationError<()>>() => Err(Failure::NoInstance),
             Err(_) => Err(Failure::Answered),
@@ -74,16 +60,8 @@ impl HandlerState for Handler {
             store,
             proxy: Proxy::P3(service),
             view: WasiHttpView::http,
-            expiration: Idle {
-                limit: self.idle,
-                sleep: Box::pin(tokio::time::sleep(self.idle)),
-            },
-            state: Reuse {
-                shared: self.shared.clone(),
-                reuse: self.reuse,
-                concurrent: self.concurrent,
-                pulse,
-            },
+            expiration: Idle { limit: self.idle, sleep: Box::pin(tokio::time::sleep(self.idle)) },
+            state: Reuse { shared: self.shared.clone(), reuse: self.reuse, concurrent: self.concurrent, pulse },
         })
     }
 }
@@ -95,12 +73,7 @@ struct Idle {
 }
 
 impl WorkerExpiration for Idle {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        status: WorkerStatus,
-        start: Instant,
-    ) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         if status != WorkerStatus::Idle {
             return Poll::Pending;
         }

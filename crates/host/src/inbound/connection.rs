@@ -60,15 +60,7 @@ impl Serving {
             link: link.clone(),
         });
         if http2 {
-            self.http2(
-                Rewound {
-                    first,
-                    given: 0,
-                    io,
-                },
-                client,
-            )
-            .await;
+            self.http2(Rewound { first, given: 0, io }, client).await;
         } else {
             let guard = Guard::new(io, first, link, self.limits.clone());
             self.http1(guard, client).await;
@@ -162,11 +154,7 @@ struct Rewound {
 }
 
 impl AsyncRead for Rewound {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let left = &this.first[this.given..];
         if left.is_empty() {
@@ -180,11 +168,7 @@ impl AsyncRead for Rewound {
 }
 
 impl AsyncWrite for Rewound {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
     }
 

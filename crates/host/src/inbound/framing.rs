@@ -60,11 +60,7 @@ enum State {
 impl Chunks {
     /// At the beginning of a content.
     pub fn new() -> Self {
-        Chunks {
-            state: State::Start,
-            size: 0,
-            extras: 0,
-        }
+        Chunks { state: State::Start, size: 0, extras: 0 }
     }
 
     /// Takes the next bytes. Returns how many belong to the content, and whether it ended with them.
@@ -84,11 +80,7 @@ impl Chunks {
             let byte = bytes[at];
             at += 1;
             if self.state == State::EndLf {
-                return if byte == b'\n' {
-                    Ok((at, true))
-                } else {
-                    Err(Malformed)
-                };
+                return if byte == b'\n' { Ok((at, true)) } else { Err(Malformed) };
             }
             self.state = self.step(byte)?;
         }
@@ -122,11 +114,7 @@ impl Chunks {
             (State::LineStart, b'\r') => State::EndLf,
             (State::LineStart | State::Line, byte) => {
                 self.extra()?;
-                if byte == b'\r' {
-                    State::LineLf
-                } else {
-                    State::Line
-                }
+                if byte == b'\r' { State::LineLf } else { State::Line }
             }
             (State::LineLf, b'\n') => State::LineStart,
             _ => return Err(Malformed),
@@ -135,11 +123,7 @@ impl Chunks {
 
     fn extra(&mut self) -> Result<(), Malformed> {
         self.extras += 1;
-        if self.extras > MAX_EXTRAS {
-            Err(Malformed)
-        } else {
-            Ok(())
-        }
+        if self.extras > MAX_EXTRAS { Err(Malformed) } else { Ok(()) }
     }
 }
 

@@ -22,10 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// The method of the request that stands for a refused one. A client that uses it is refused, too.
 pub const REFUSED: &str = "TERRACE-REFUSED";
 
-const SLOW_HEAD: Problem = Problem::closing(
-    StatusCode::REQUEST_TIMEOUT,
-    "the request's header did not arrive in time",
-);
+const SLOW_HEAD: Problem = Problem::closing(StatusCode::REQUEST_TIMEOUT, "the request's header did not arrive in time");
 
 /// How long, and how much, a refused client is still listened to, that it may read the answer: closing
 /// with unread bytes would make the kernel throw the answer away.
@@ -201,8 +198,7 @@ impl Guard {
             *refused = Some((problem, is_head));
         }
         self.ready.extend_from_slice(REFUSED.as_bytes());
-        self.ready
-            .extend_from_slice(b" / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n");
+        self.ready.extend_from_slice(b" / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n");
         self.held = Vec::new();
         self.stage = Stage::Refused;
         self.clock.head_due = None;
@@ -228,10 +224,7 @@ impl Guard {
 
     /// Keeps the beginning of a head. Empty lines before it are dropped (RFC 9112, 2.2).
     fn hold(&mut self, bytes: &[u8]) {
-        let blank = bytes
-            .iter()
-            .take_while(|b| matches!(b, b'\r' | b'\n'))
-            .count();
+        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         self.held.extend_from_slice(&bytes[blank..]);
         self.searched = self.held.len().saturating_sub(3);
         if !self.held.is_empty() && self.clock.head_due.is_none() {
@@ -307,10 +300,7 @@ fn malformed() -> io::Error {
 
 /// The end of a head: after the first empty line that follows a line.
 fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let start = bytes
-        .iter()
-        .take_while(|b| matches!(b, b'\r' | b'\n'))
-        .count();
+    let start = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let from = from.max(start);
     for lf in memchr::memchr_iter(b'\n', bytes.get(from..)?) {
         let after = from + lf + 1;
@@ -324,11 +314,7 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 impl AsyncRead for Guard {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.first.is_empty() {
             this.held = std::mem::take(&mut this.first);
@@ -403,11 +389,7 @@ impl AsyncRead for Guard {
 }
 
 impl Guard {
-    fn wrote(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    fn wrote(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match poll {
             Poll::Ready(result) => {
                 self.clock.active = true;
@@ -426,11 +408,7 @@ impl Guard {
 }
 
 impl AsyncWrite for Guard {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.io).poll_write(cx, bytes);
         this.wrote(cx, poll)
@@ -462,10 +440,8 @@ impl AsyncWrite for Guard {
                 return Poll::Ready(Ok(()));
             }
         }
-        let (until, mut left) = this
-            .lingering
-            .take()
-            .unwrap_or_else(|| (Box::pin(sleep_until(Instant::now() + LINGER)), LINGER_BYTES));
+        let (until, mut left) =
+            this.lingering.take().unwrap_or_else(|| (Box::pin(sleep_until(Instant::now() + LINGER)), LINGER_BYTES));
         let mut until = until;
         let mut space = [0; 16384];
         loop {

@@ -22,19 +22,13 @@ const TOO_LARGE: Problem = Problem::closing(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "the request's header is too large; send fewer or shorter fields",
 );
-const TOO_MANY: Problem = Problem::closing(
-    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "the request has too many header fields; send fewer",
-);
-const URI_TOO_LONG: Problem = Problem::closing(
-    StatusCode::URI_TOO_LONG,
-    "the request target is too long; shorten the path or the query",
-);
+const TOO_MANY: Problem =
+    Problem::closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many header fields; send fewer");
+const URI_TOO_LONG: Problem =
+    Problem::closing(StatusCode::URI_TOO_LONG, "the request target is too long; shorten the path or the query");
 /// A content above the limit.
-pub const CONTENT_TOO_LARGE: Problem = Problem::closing(
-    StatusCode::PAYLOAD_TOO_LARGE,
-    "the request's content is too large; send less",
-);
+pub const CONTENT_TOO_LARGE: Problem =
+    Problem::closing(StatusCode::PAYLOAD_TOO_LARGE, "the request's content is too large; send less");
 
 /// Judges a whole head, up to and with its empty line.
 pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Problem> {
@@ -58,9 +52,7 @@ pub fn check_partial(head: &[u8], limits: &Limits) -> Result<(), Problem> {
     }
     match head {
         [0x16, 0x03, ..] => Err(bad("this port speaks HTTP without TLS; use http://")),
-        [first, ..] if !first.is_ascii_alphabetic() && !is_token(*first) => {
-            Err(bad("this is not an HTTP request"))
-        }
+        [first, ..] if !first.is_ascii_alphabetic() && !is_token(*first) => Err(bad("this is not an HTTP request")),
         _ => {
             // Method and version take little beside the target.
             let longest = limits.uri_bytes + 64;
@@ -74,11 +66,7 @@ pub fn check_partial(head: &[u8], limits: &Limits) -> Result<(), Problem> {
 
 fn oversized(head: &[u8], limits: &Limits) -> Problem {
     let line = memchr::memchr(b'\n', head).unwrap_or(head.len());
-    if line > limits.uri_bytes + 64 {
-        URI_TOO_LONG
-    } else {
-        TOO_LARGE
-    }
+    if line > limits.uri_bytes + 64 { URI_TOO_LONG } else { TOO_LARGE }
 }
 
 fn parse<'h>(
@@ -98,8 +86,7 @@ fn parse<'h>(
         Err(Error::NewLine) => return Err(bad("a line of the request ends in a lone CR")),
         Err(Error::Token | Error::Status) => return Err(bad("the request line is malformed")),
     }
-    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
-    else {
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(bad("the request line is malformed"));
     };
     if method == super::guard::REFUSED || method == "PRI" {
@@ -110,9 +97,7 @@ fn parse<'h>(
 }
 
 fn version(head: &[u8]) -> Problem {
-    let line = head
-        .split(|b| *b == b'\n')
-        .find(|l| !l.is_empty() && *l != b"\r");
+    let line = head.split(|b| *b == b'\n').find(|l| !l.is_empty() && *l != b"\r");
     let last = line.and_then(|l| l.trim_ascii().rsplit(|b| *b == b' ').next());
     match last {
         Some([b'H', b'T', b'T', b'P', b'/', major, rest @ ..])
@@ -129,10 +114,7 @@ fn version(head: &[u8]) -> Problem {
 
 fn check_target(method: &str, target: &[u8], limits: &Limits) -> Result<(), Problem> {
     if method == "CONNECT" {
-        return Err(Problem::closing(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this is no tunnel; CONNECT is not allowed",
-        ));
+        return Err(Problem::closing(StatusCode::METHOD_NOT_ALLOWED, "this is no tunnel; CONNECT is not allowed"));
     }
     if target.len() > limits.uri_bytes {
         return Err(URI_TOO_LONG);
@@ -141,13 +123,11 @@ fn check_target(method: &str, target: &[u8], limits: &Limits) -> Result<(), Prob
         b"*" if method == "OPTIONS" => Ok(()),
         [b'/', ..] => check_path_and_query(target),
         _ => {
-            let uri = http::Uri::try_from(target)
-                .map_err(|_| bad("the request target is malformed; it begins with a /"))?;
+            let uri =
+                http::Uri::try_from(target).map_err(|_| bad("the request target is malformed; it begins with a /"))?;
             let known = matches!(uri.scheme_str(), Some("http" | "https"));
             match uri.path_and_query() {
-                Some(path) if known && uri.authority().is_some() => {
-                    check_path_and_query(path.as_str().as_bytes())
-                }
+                Some(path) if known && uri.authority().is_some() => check_path_and_query(path.as_str().as_bytes()),
                 _ => Err(bad("the request target is malformed; it begins with a /")),
             }
         }
@@ -157,9 +137,7 @@ fn check_target(method: &str, target: &[u8], limits: &Limits) -> Result<(), Prob
 /// Judges a path with its query, as HTTP/1 and HTTP/2 both carry it.
 pub fn check_path_and_query(target: &[u8]) -> Result<(), Problem> {
     if let [b'/', b'/' | b'\\', ..] = target {
-        return Err(bad(
-            "the path begins with two slashes, which can be taken for a host; write one",
-        ));
+        return Err(bad("the path begins with two slashes, which can be taken for a host; write one"));
     }
     let mut unusual = false;
     for (i, byte) in target.iter().enumerate() {
@@ -173,27 +151,19 @@ pub fn check_path_and_query(target: &[u8]) -> Result<(), Problem> {
                 return Err(bad("the request target holds a control character"));
             }
             0x80.. => {
-                return Err(bad(
-                    "the request target holds bytes beyond ASCII; percent-encode them",
-                ));
+                return Err(bad("the request target holds bytes beyond ASCII; percent-encode them"));
             }
             b'#' => return Err(bad("the request target holds a fragment; leave it out")),
             _ => unusual = true,
         }
     }
     if unusual && PathAndQuery::try_from(target).is_err() {
-        return Err(bad(
-            "the request target holds a character that must be percent-encoded",
-        ));
+        return Err(bad("the request target holds a character that must be percent-encoded"));
     }
     Ok(())
 }
 
-fn framing(
-    fields: &[httparse::Header<'_>],
-    minor: u8,
-    limits: &Limits,
-) -> Result<Framing, Problem> {
+fn framing(fields: &[httparse::Header<'_>], minor: u8, limits: &Limits) -> Result<Framing, Problem> {
     let mut length = None;
     let mut chunked = false;
     let mut hosts = 0;
@@ -231,9 +201,7 @@ fn framing(
         _ => return Err(bad("the Host field is given more than once")),
     }
     match (length, chunked) {
-        (Some(_), true) => Err(bad(
-            "both Content-Length and Transfer-Encoding are given; send one of them",
-        )),
+        (Some(_), true) => Err(bad("both Content-Length and Transfer-Encoding are given; send one of them")),
         (None, true) => Ok(Framing::Chunked),
         (Some(n), false) if n > limits.body_bytes => Err(CONTENT_TOO_LARGE),
         (Some(0) | None, false) => Ok(Framing::Empty),
@@ -280,14 +248,8 @@ mod tests {
         assert_eq!(with("content-length:0\r\n"), Ok(Framing::Empty));
         assert_eq!(with("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
         assert_eq!(judge("GET / HTTP/1.0\r\n\r\n"), Ok(Framing::Empty));
-        assert_eq!(
-            judge("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
-            Ok(Framing::Empty)
-        );
-        assert_eq!(
-            judge("PURGE /a HTTP/1.1\r\nHost: a\r\n\r\n"),
-            Ok(Framing::Empty)
-        );
+        assert_eq!(judge("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Framing::Empty));
+        assert_eq!(judge("PURGE /a HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Framing::Empty));
     }
 
     #[test]
@@ -351,34 +313,20 @@ mod tests {
         ] {
             assert_eq!(with(fields), Err(400), "{fields:?}");
         }
-        for coding in [
-            "gzip, chunked",
-            "chunked, gzip",
-            "identity",
-            "xchunked",
-            "\"chunked\"",
-        ] {
+        for coding in ["gzip, chunked", "chunked, gzip", "identity", "xchunked", "\"chunked\""] {
             assert_eq!(with(&format!("Transfer-Encoding: {coding}\r\n")), Err(501));
         }
         assert_eq!(judge("GET / HTTP/1.1\r\n\r\n"), Err(400), "no Host");
-        assert_eq!(
-            judge("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            Err(400)
-        );
+        assert_eq!(judge("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(400));
     }
 
     #[test]
     fn what_is_too_large_is_refused() {
         assert_eq!(with("Content-Length: 16777217\r\n"), Err(413));
-        assert_eq!(
-            with("Content-Length: 99999999999999999999999\r\n"),
-            Err(413)
-        );
+        assert_eq!(with("Content-Length: 99999999999999999999999\r\n"), Err(413));
         assert_eq!(with(&"a: b\r\n".repeat(128)), Err(431));
         assert_eq!(with(&format!("a: {}\r\n", "b".repeat(70_000))), Err(431));
-        let partial = |head: &str| {
-            check_partial(head.as_bytes(), &Limits::default()).map_err(|p| p.status.as_u16())
-        };
+        let partial = |head: &str| check_partial(head.as_bytes(), &Limits::default()).map_err(|p| p.status.as_u16());
         assert_eq!(partial("GET / HTTP/1.1\r\nHost"), Ok(()));
         assert_eq!(partial(&format!("GET /{}", "a".repeat(20_000))), Err(414));
         let long = "a: b\r\n".repeat(20_000);
@@ -391,19 +339,8 @@ mod tests {
     fn other_versions_and_other_protocols_are_refused() {
         assert_eq!(judge("GET / HTTP/3.0\r\nHost: a\r\n\r\n"), Err(505));
         assert_eq!(judge("GET / HTTP/2\r\nHost: a\r\n\r\n"), Err(505));
-        for line in [
-            "GET /",
-            "GET  / HTTP/1.1",
-            "GET / http/1.1",
-            "GET / HTTP/1.1 x",
-            "G\tT / HTTP/1.1",
-            "hello",
-        ] {
-            assert_eq!(
-                judge(&format!("{line}\r\nHost: a\r\n\r\n")),
-                Err(400),
-                "{line:?}"
-            );
+        for line in ["GET /", "GET  / HTTP/1.1", "GET / http/1.1", "GET / HTTP/1.1 x", "G\tT / HTTP/1.1", "hello"] {
+            assert_eq!(judge(&format!("{line}\r\nHost: a\r\n\r\n")), Err(400), "{line:?}");
         }
     }
 }

@@ -17,20 +17,12 @@ pub struct Problem {
 impl Problem {
     /// A problem after which nothing more can be read from the connection.
     pub const fn closing(status: StatusCode, detail: &'static str) -> Self {
-        Problem {
-            status,
-            detail,
-            close: true,
-        }
+        Problem { status, detail, close: true }
     }
 
     /// A problem of this request alone.
     pub const fn passing(status: StatusCode, detail: &'static str) -> Self {
-        Problem {
-            status,
-            detail,
-            close: false,
-        }
+        Problem { status, detail, close: false }
     }
 
     /// The document. `status` and `detail` hold no character JSON would escape.
@@ -48,15 +40,11 @@ impl Problem {
         let mut response = Response::new(Bytes::from(self.document()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
-                let allow =
-                    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+                let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
                 headers.insert(ALLOW, allow);
             }
             StatusCode::SERVICE_UNAVAILABLE => {
@@ -73,12 +61,9 @@ impl Problem {
     /// The response as bytes, for a connection that no HTTP server has been given to.
     pub fn raw(&self) -> Vec<u8> {
         let response = self.response();
-        let mut out = format!(
-            "HTTP/1.1 {} {}\r\n",
-            self.status.as_u16(),
-            self.status.canonical_reason().unwrap_or("Error")
-        )
-        .into_bytes();
+        let mut out =
+            format!("HTTP/1.1 {} {}\r\n", self.status.as_u16(), self.status.canonical_reason().unwrap_or("Error"))
+                .into_bytes();
         for (name, value) in response.headers() {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");
@@ -103,10 +88,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
         assert_eq!(json["status"], 414);
         assert_eq!(json["title"], "URI Too Long");
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json"
-        );
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["connection"], "close");
         let raw = String::from_utf8(problem.raw()).expect("text");

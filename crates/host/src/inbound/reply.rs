@@ -17,33 +17,21 @@ enum Content {
     /// All of it is here.
     Whole(Option<Bytes>),
     /// The guest, or an origin, is still at it.
-    Stream {
-        first: Option<Frame<Bytes>>,
-        body: WasiBody,
-        life: Option<Life>,
-    },
+    Stream { first: Option<Frame<Bytes>>, body: WasiBody, life: Option<Life> },
 }
 
 impl Reply {
     /// A content that is known.
     pub fn whole(bytes: Bytes, open: OpenRequest) -> Self {
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        Reply {
-            content: Content::Whole(bytes),
-            _open: open,
-        }
+        Reply { content: Content::Whole(bytes), _open: open }
     }
 
     /// A content that comes from the instance `life` belongs to.
     ///
     /// `measure` asks for a look ahead: a content that is already here in full can then be sent with its
     /// length, where the guest did not give one.
-    pub fn stream(
-        mut body: WasiBody,
-        life: Option<Life>,
-        measure: bool,
-        open: OpenRequest,
-    ) -> Self {
+    pub fn stream(mut body: WasiBody, life: Option<Life>, measure: bool, open: OpenRequest) -> Self {
         let mut first = None;
         if measure {
             let mut cx = Context::from_waker(std::task::Waker::noop());
@@ -69,10 +57,7 @@ impl Reply {
                 break;
             }
         }
-        Reply {
-            content: Content::Stream { first, body, life },
-            _open: open,
-        }
+        Reply { content: Content::Stream { first, body, life }, _open: open }
     }
 }
 
@@ -97,10 +82,7 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.get_mut().content {
             Content::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Content::Stream { first, body, life } => {
@@ -110,9 +92,7 @@ impl Body for Reply {
                 match Pin::new(body).poll_frame(cx) {
                     // An instance that dies drops its streams, which looks like their end: to the client
                     // it must look like the failure that it is.
-                    Poll::Ready(None) if dead(life) => {
-                        Poll::Ready(Some(Err(Error::ConnectionTerminated)))
-                    }
+                    Poll::Ready(None) if dead(life) => Poll::Ready(Some(Err(Error::ConnectionTerminated))),
                     poll => poll,
                 }
             }
@@ -128,12 +108,8 @@ impl Body for Reply {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
-            }
-            Content::Stream {
-                first: None, body, ..
-            } => body.size_hint(),
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Content::Stream { first: None, body, .. } => body.size_hint(),
             Content::Stream { .. } => SizeHint::default(),
         }
     }

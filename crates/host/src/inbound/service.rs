@@ -48,11 +48,7 @@ impl Client {
         }
     }
 
-    async fn run(
-        &self,
-        request: Request<WasiBody>,
-        fault: Option<Arc<Fault>>,
-    ) -> Result<Answer, Problem> {
+    async fn run(&self, request: Request<WasiBody>, fault: Option<Arc<Fault>>) -> Result<Answer, Problem> {
         let mut running = pin!(self.runner.run(request));
         let result = match fault {
             None => running.await,
@@ -71,10 +67,9 @@ impl Client {
                 StatusCode::BAD_GATEWAY,
                 "the component failed while it answered this request; try again",
             ),
-            Failure::Answered => Problem::passing(
-                StatusCode::BAD_GATEWAY,
-                "the component gave no response to this request",
-            ),
+            Failure::Answered => {
+                Problem::passing(StatusCode::BAD_GATEWAY, "the component gave no response to this request")
+            }
             Failure::NoInstance => Problem::passing(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no instance of the component could be started; try again",
@@ -83,10 +78,7 @@ impl Client {
     }
 
     /// Judges what the guard did not, and makes of the request what the guest is to see.
-    fn judge(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<(Request<WasiBody>, Option<Arc<Fault>>), Refusal> {
+    fn judge(&self, request: Request<Incoming>) -> Result<(Request<WasiBody>, Option<Arc<Fault>>), Refusal> {
         let (mut parts, body) = request.into_parts();
         if parts.method.as_str() == REFUSED
             && let Some((problem, head_only)) = self.link.refusal()
@@ -103,18 +95,16 @@ impl Client {
         let host = one_host(&parts.headers).map_err(bad)?;
         let authority = match (uri.authority, host) {
             (Some(authority), Some(host)) if parts.version == Version::HTTP_2 => {
-                if !host
-                    .as_bytes()
-                    .eq_ignore_ascii_case(authority.as_str().as_bytes())
-                {
+                if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
                     return Err(bad("Host and :authority differ; send one of them"));
                 }
                 authority
             }
             // RFC 9112, 3.2.2: the absolute form outranks the Host field.
             (Some(authority), _) => authority,
-            (None, Some(host)) => Authority::try_from(host.as_bytes())
-                .map_err(|_| bad("the Host field is malformed"))?,
+            (None, Some(host)) => {
+                Authority::try_from(host.as_bytes()).map_err(|_| bad("the Host field is malformed"))?
+            }
             (None, None) if parts.version == Version::HTTP_10 => self.local.clone(),
             (None, None) => return Err(bad("the Host field is missing")),
         };
@@ -133,9 +123,7 @@ impl Client {
         target.path_and_query = Some(path);
         parts.uri = Uri::from_parts(target).map_err(|_| bad("the request target is malformed"))?;
         forget_spin_fields(&mut parts.headers);
-        parts
-            .headers
-            .insert(CLIENT_ADDR.clone(), self.address.clone());
+        parts.headers.insert(CLIENT_ADDR.clone(), self.address.clone());
 
         let (body, fault) = if has_content {
             let fault = Arc::new(Fault::default());
@@ -150,10 +138,7 @@ impl Client {
     /// What the guard does for HTTP/1.
     fn judge_http2(&self, parts: &http::request::Parts) -> Result<(), Problem> {
         if parts.method == Method::CONNECT {
-            return Err(Problem::passing(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this is no tunnel; CONNECT is not allowed",
-            ));
+            return Err(Problem::passing(StatusCode::METHOD_NOT_ALLOWED, "this is no tunnel; CONNECT is not allowed"));
         }
         if parts.headers.len() > self.limits.header_count {
             return Err(Problem::passing(
@@ -174,10 +159,7 @@ impl Client {
         let length = parts.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|n| n > self.limits.body_bytes) {
-            return Err(Problem {
-                close: false,
-                ..CONTENT_TOO_LARGE
-            });
+            return Err(Problem { close: false, ..CONTENT_TOO_LARGE });
         }
         Ok(())
     }
@@ -191,10 +173,7 @@ struct Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Refusal {
-            problem,
-            head_only: false,
-        }
+        Refusal { problem, head_only: false }
     }
 }
 
@@ -221,9 +200,7 @@ fn is_host_and_port(authority: &Authority) -> bool {
         && !text.contains('@')
         && match text.strip_prefix(host) {
             Some("" | ":") => true,
-            Some(port) => port
-                .strip_prefix(':')
-                .is_some_and(|p| p.parse::<u16>().is_ok()),
+            Some(port) => port.strip_prefix(':').is_some_and(|p| p.parse::<u16>().is_ok()),
             None => false,
         }
 }
@@ -239,17 +216,11 @@ fn forget_spin_fields(headers: &mut http::HeaderMap) {
 fn finish(answer: Answer, head_only: bool, open: super::guard::OpenRequest) -> Response<Reply> {
     let Answer { response, life } = answer;
     if response.status().is_informational() {
-        let problem = Problem::passing(
-            StatusCode::BAD_GATEWAY,
-            "the component answered with an interim status",
-        );
+        let problem = Problem::passing(StatusCode::BAD_GATEWAY, "the component answered with an interim status");
         return problem.response().map(|bytes| Reply::whole(bytes, open));
     }
     let no_content = head_only
-        || matches!(
-            response.status(),
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT
-        );
+        || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
     let measure = !no_content && !response.headers().contains_key(CONTENT_LENGTH);
     response.map(|body| Reply::stream(body, life, measure, open))
 }
@@ -261,20 +232,10 @@ mod tests {
     #[test]
     fn an_authority_is_a_host_and_a_port() {
         let judge = |text: &str| Authority::try_from(text).is_ok_and(|a| is_host_and_port(&a));
-        for text in [
-            "a",
-            "a:80",
-            "a:",
-            "[::1]",
-            "[::1]:80",
-            "127.0.0.1:1",
-            "xn--a.example",
-        ] {
+        for text in ["a", "a:80", "a:", "[::1]", "[::1]:80", "127.0.0.1:1", "xn--a.example"] {
             assert!(judge(text), "{text}");
         }
-        for text in [
-            "", ":80", "u@a", "u:p@a:80", "a:b", "a:99999", "a b", "a/b", "[::1", "a:80:81",
-        ] {
+        for text in ["", ":80", "u@a", "u:p@a:80", "a:b", "a:99999", "a b", "a/b", "[::1", "a:80:81"] {
             assert!(!judge(text), "{text}");
         }
     }
@@ -282,12 +243,7 @@ mod tests {
     #[test]
     fn spin_fields_of_a_client_are_forgotten() {
         let mut headers = http::HeaderMap::new();
-        for name in [
-            "spin-client-addr",
-            "spin-full-url",
-            "accept",
-            "spin-client-addr",
-        ] {
+        for name in ["spin-client-addr", "spin-full-url", "accept", "spin-client-addr"] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("x"));
         }
         forget_spin_fields(&mut headers);

@@ -52,14 +52,7 @@ pub struct Upload {
 impl Upload {
     /// A content within `limits`; `fault` hears when it is not.
     pub fn new(incoming: Incoming, limits: &Limits, fault: Arc<Fault>) -> Self {
-        Upload {
-            incoming,
-            left: limits.body_bytes,
-            timeout: limits.body_timeout,
-            alarm: None,
-            waiting: false,
-            fault,
-        }
+        Upload { incoming, left: limits.body_bytes, timeout: limits.body_timeout, alarm: None, waiting: false, fault }
     }
 
     fn cut(&self, problem: Problem, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
@@ -72,10 +65,7 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -89,10 +79,7 @@ impl Body for Upload {
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Ready(Some(Err(_))) => this.cut(
-                Problem::closing(
-                    StatusCode::BAD_REQUEST,
-                    "the request's content is malformed or was cut short",
-                ),
+                Problem::closing(StatusCode::BAD_REQUEST, "the request's content is malformed or was cut short"),
                 Error::ConnectionTerminated,
             ),
             Poll::Pending => {
@@ -106,10 +93,7 @@ impl Body for Upload {
                     return Poll::Pending;
                 }
                 this.cut(
-                    Problem::closing(
-                        StatusCode::REQUEST_TIMEOUT,
-                        "the request's content did not arrive in time",
-                    ),
+                    Problem::closing(StatusCode::REQUEST_TIMEOUT, "the request's content did not arrive in time"),
                     Error::ConnectionReadTimeout,
                 )
             }

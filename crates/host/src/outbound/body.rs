@@ -21,12 +21,7 @@ pub struct OriginBody {
 impl OriginBody {
     /// A content that fails when nothing comes for `between`.
     pub fn new(incoming: Incoming, between: Duration) -> Self {
-        OriginBody {
-            incoming,
-            between,
-            alarm: None,
-            waiting: false,
-        }
+        OriginBody { incoming, between, alarm: None, waiting: false }
     }
 }
 
@@ -34,10 +29,7 @@ impl Body for OriginBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) {
             this.waiting = false;

@@ -58,10 +58,7 @@ fn one(error: &(dyn StdError + 'static)) -> Option<Error> {
         return Some(Error::ConnectionTimeout);
     }
     if error.is::<NoAddress>() {
-        return Some(Error::DnsError {
-            rcode: Some("address not available".into()),
-            info_code: None,
-        });
+        return Some(Error::DnsError { rcode: Some("address not available".into()), info_code: None });
     }
     if error.is::<TlsMissing>() {
         return Some(Error::ConfigurationError);
@@ -104,9 +101,7 @@ fn of_io(error: &io::Error) -> Option<Error> {
         | Kind::BrokenPipe
         | Kind::NotConnected
         | Kind::UnexpectedEof => Error::ConnectionTerminated,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-            Error::DestinationUnavailable
-        }
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => Error::DestinationUnavailable,
         Kind::PermissionDenied => Error::DestinationIpProhibited,
         _ => return None,
     })
@@ -114,13 +109,10 @@ fn of_io(error: &io::Error) -> Option<Error> {
 
 fn of_tls(error: &rustls::Error) -> Error {
     match error {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
-            Error::TlsCertificateError
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Error::TlsCertificateError,
+        rustls::Error::AlertReceived(alert) => {
+            Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
         }
-        rustls::Error::AlertReceived(alert) => Error::TlsAlertReceived {
-            alert_id: Some(u8::from(*alert)),
-            alert_message: Some(format!("{alert:?}")),
-        },
         _ => Error::TlsProtocolError,
     }
 }
@@ -131,15 +123,11 @@ mod tests {
 
     #[test]
     fn a_failure_is_found_at_the_bottom_of_its_chain() {
-        let wrapped = io::Error::other(io::Error::other(rustls::Error::InvalidCertificate(
-            rustls::CertificateError::Expired,
-        )));
+        let wrapped =
+            io::Error::other(io::Error::other(rustls::Error::InvalidCertificate(rustls::CertificateError::Expired)));
         assert!(matches!(find(&wrapped), Some(Error::TlsCertificateError)));
         let dns = NoAddress(io::Error::other("failed to lookup address information"));
-        assert!(matches!(
-            find(&io::Error::other(dns)),
-            Some(Error::DnsError { .. })
-        ));
+        assert!(matches!(find(&io::Error::other(dns)), Some(Error::DnsError { .. })));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert!(matches!(find(&refused), Some(Error::ConnectionRefused)));
         assert!(find(&io::Error::other("unknown")).is_none());

@@ -15,8 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
-    WasiHttpHooks,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
 /// How long a connection is kept for the next request. Below what servers commonly allow (5 s and more).
@@ -48,11 +47,7 @@ impl Outbound {
             .pool_max_idle_per_host(POOL_SIZE)
             .http2_adaptive_window(true)
             .build(Connector::new(policy.tls()));
-        Outbound {
-            client,
-            policy,
-            forbidden: Arc::new(is_forbidden),
-        }
+        Outbound { client, policy, forbidden: Arc::new(is_forbidden) }
     }
 }
 
@@ -60,10 +55,7 @@ fn is_forbidden(name: &http::HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
-type Sent = (
-    http::Response<WasiBody>,
-    Box<dyn Future<Output = Result<(), Error>> + Send>,
-);
+type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 impl WasiHttpHooks for Outbound {
     fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
@@ -101,8 +93,7 @@ impl WasiHttpHooks for Outbound {
                 Err(_) => return Err(Error::ConnectionReadTimeout),
             };
             let response = response.map(|body| OriginBody::new(body, between).boxed_unsync());
-            let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
-                Box::new(std::future::ready(Ok(())));
+            let done: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(std::future::ready(Ok(())));
             Ok((response, done))
         })
     }

@@ -23,19 +23,10 @@ impl Policy {
     pub fn new(origins: &[String]) -> Result<Self, Error> {
         let allowed = origins
             .iter()
-            .map(|origin| {
-                parse(origin).map_err(|reason| Error::Origin {
-                    origin: origin.clone(),
-                    reason,
-                })
-            })
+            .map(|origin| parse(origin).map_err(|reason| Error::Origin { origin: origin.clone(), reason }))
             .collect::<Result<Arc<[_]>, _>>()?;
         // Reading the system's certificates takes a while: only where they are needed.
-        let tls = allowed
-            .iter()
-            .any(|origin| origin.https)
-            .then(trust)
-            .transpose()?;
+        let tls = allowed.iter().any(|origin| origin.https).then(trust).transpose()?;
         Ok(Policy { allowed, tls })
     }
 
@@ -54,9 +45,7 @@ impl Policy {
         };
         let port = authority.port_u16().unwrap_or(default_port(https));
         self.allowed.iter().any(|origin| {
-            origin.https == https
-                && origin.port == port
-                && origin.host.eq_ignore_ascii_case(authority.host())
+            origin.https == https && origin.port == port && origin.host.eq_ignore_ascii_case(authority.host())
         })
     }
 
@@ -121,12 +110,9 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_may_be_reached() {
-        let policy = Policy::new(&[
-            "http://127.0.0.1:9000".into(),
-            "https://API.example.org".into(),
-            "http://[::1]:81".into(),
-        ])
-        .expect("origins");
+        let policy =
+            Policy::new(&["http://127.0.0.1:9000".into(), "https://API.example.org".into(), "http://[::1]:81".into()])
+                .expect("origins");
         let allows = |uri: &str| policy.allows(&uri.parse().expect(uri));
         for uri in [
             "http://127.0.0.1:9000/a?b",
@@ -163,10 +149,7 @@ mod tests {
             ("http://", "URL"),
             ("", "URL"),
         ] {
-            let error = Policy::new(&[origin.into()])
-                .err()
-                .expect(origin)
-                .to_string();
+            let error = Policy::new(&[origin.into()]).err().expect(origin).to_string();
             assert!(error.contains(word), "{origin:?}: {error}");
         }
     }

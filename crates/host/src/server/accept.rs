@@ -13,10 +13,8 @@ use tokio::sync::Notify;
 /// Connections that wait for `accept`; the kernel allows `net.core.somaxconn` at most.
 const BACKLOG: i32 = 8192;
 
-const FULL: Problem = Problem::closing(
-    StatusCode::SERVICE_UNAVAILABLE,
-    "there are too many connections; try again later",
-);
+const FULL: Problem =
+    Problem::closing(StatusCode::SERVICE_UNAVAILABLE, "there are too many connections; try again later");
 
 /// A listening socket, and the address it got.
 pub fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
@@ -44,10 +42,7 @@ impl Acceptor {
     pub fn start(listener: TcpListener, desks: Vec<Desk>, limit: usize) -> Result<Self, Error> {
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Error::Worker)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
         let thread = std::thread::Builder::new()
             .name("terrace-accept".into())
             .spawn(move || {

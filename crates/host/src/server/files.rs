@@ -9,10 +9,7 @@ pub struct Files(TempDir);
 impl Files {
     /// Writes `files` (guest path, contents) to a new folder that only this user may enter.
     pub fn lay_out(files: &[(String, Vec<u8>)]) -> Result<Self, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("terrace-")
-            .tempdir()
-            .map_err(Error::Files)?;
+        let folder = tempfile::Builder::new().prefix("terrace-").tempdir().map_err(Error::Files)?;
         for (guest_path, contents) in files {
             let inside = relative(guest_path).ok_or_else(|| Error::FilePath(guest_path.clone()))?;
             let path = folder.path().join(inside);
@@ -42,20 +39,11 @@ mod tests {
 
     #[test]
     fn files_are_where_the_guest_looks_and_gone_afterwards() {
-        let files = Files::lay_out(&[
-            ("/terrace.toml".into(), b"a".to_vec()),
-            ("/deep/er/file".into(), b"b".to_vec()),
-        ])
-        .expect("laid out");
+        let files = Files::lay_out(&[("/terrace.toml".into(), b"a".to_vec()), ("/deep/er/file".into(), b"b".to_vec())])
+            .expect("laid out");
         let path = files.path().to_owned();
-        assert_eq!(
-            std::fs::read(path.join("terrace.toml")).expect("read"),
-            b"a"
-        );
-        assert_eq!(
-            std::fs::read(path.join("deep/er/file")).expect("read"),
-            b"b"
-        );
+        assert_eq!(std::fs::read(path.join("terrace.toml")).expect("read"), b"a");
+        assert_eq!(std::fs::read(path.join("deep/er/file")).expect("read"), b"b");
         drop(files);
         assert!(!path.exists());
     }
@@ -64,10 +52,7 @@ mod tests {
     fn a_path_that_leaves_the_folder_is_refused() {
         for path in ["", "/", "a", "/../a", "/a/../../b", "//etc/passwd"] {
             let files = [(path.to_owned(), Vec::new())];
-            assert!(
-                matches!(Files::lay_out(&files), Err(Error::FilePath(_))),
-                "{path:?}"
-            );
+            assert!(matches!(Files::lay_out(&files), Err(Error::FilePath(_))), "{path:?}");
         }
     }
 }

@@ -80,23 +80,12 @@ impl Server {
             n => n,
         };
         // Begun together, then waited for: instances are made in parallel.
-        let begun: Vec<_> = (0..count)
-            .map(|i| Worker::begin(i, shared.clone(), options.mode, address))
-            .collect::<Result<_, _>>()?;
-        let workers: Vec<Worker> = begun
-            .into_iter()
-            .map(worker::Beginning::ready)
-            .collect::<Result<_, _>>()?;
+        let begun: Vec<_> =
+            (0..count).map(|i| Worker::begin(i, shared.clone(), options.mode, address)).collect::<Result<_, _>>()?;
+        let workers: Vec<Worker> = begun.into_iter().map(worker::Beginning::ready).collect::<Result<_, _>>()?;
         let desks = workers.iter().map(Worker::desk).collect();
         let acceptor = Acceptor::start(listener, desks, shared.limits.connections)?;
-        Ok(Server {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-            workers,
-            ticker: Some(ticker),
-            _files: files,
-        })
+        Ok(Server { address, shared, acceptor: Some(acceptor), workers, ticker: Some(ticker), _files: files })
     }
 
     /// The address the server listens on.
@@ -136,11 +125,7 @@ impl Server {
         self.ticker.take();
         self.shared.database.checkpoint()?;
         drained.took = began.elapsed();
-        if panicked {
-            Err(Error::WorkerPanicked)
-        } else {
-            Ok(drained)
-        }
+        if panicked { Err(Error::WorkerPanicked) } else { Ok(drained) }
     }
 }
 
@@ -166,10 +151,7 @@ fn wasm(component: &Component) -> Result<Cow<'_, [u8]>, Error> {
         Component::Embedded => Cow::Borrowed(EMBEDDED),
         Component::Bytes(bytes) => Cow::Borrowed(bytes),
         Component::Path(path) => {
-            Cow::Owned(std::fs::read(path).map_err(|source| Error::ComponentFile {
-                path: path.clone(),
-                source,
-            })?)
+            Cow::Owned(std::fs::read(path).map_err(|source| Error::ComponentFile { path: path.clone(), source })?)
         }
     })
 }

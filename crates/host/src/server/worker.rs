@@ -34,11 +34,7 @@ impl Desk {
     /// Hands a connection over.
     pub fn hand(&self, stream: TcpStream, peer: SocketAddr) {
         self.open.fetch_add(1, Relaxed);
-        if self
-            .messages
-            .send(Message::Connection(stream, peer))
-            .is_err()
-        {
+        if self.messages.send(Message::Connection(stream, peer)).is_err() {
             self.open.fetch_sub(1, Relaxed);
         }
     }
@@ -70,29 +66,17 @@ pub struct Ending(JoinHandle<Left>);
 
 impl Worker {
     /// Starts the thread.
-    pub fn begin(
-        index: usize,
-        shared: Arc<Shared>,
-        mode: Mode,
-        address: SocketAddr,
-    ) -> Result<Beginning, Error> {
+    pub fn begin(index: usize, shared: Arc<Shared>, mode: Mode, address: SocketAddr) -> Result<Beginning, Error> {
         let (messages, inbox) = unbounded_channel();
         let open = Arc::new(AtomicUsize::new(0));
-        let desk = Desk {
-            messages,
-            open: open.clone(),
-        };
+        let desk = Desk { messages, open: open.clone() };
         let (say_ready, ready) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(format!("terrace-{index}"))
             .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match runtime {
-                    Ok(runtime) => {
-                        runtime.block_on(work(shared, mode, address, inbox, open, &say_ready))
-                    }
+                    Ok(runtime) => runtime.block_on(work(shared, mode, address, inbox, open, &say_ready)),
                     Err(e) => {
                         let _ = say_ready.send(Err(Error::Worker(e)));
                         Left::default()
@@ -100,10 +84,7 @@ impl Worker {
                 }
             })
             .map_err(Error::Worker)?;
-        Ok(Beginning {
-            worker: Worker { desk, thread },
-            ready,
-        })
+        Ok(Beginning { worker: Worker { desk, thread }, ready })
     }
 
     /// Where to leave connections for it.
@@ -209,27 +190,18 @@ impl Drop for Open {
     }
 }
 
-async fn start_guest(
-    shared: &Arc<Shared>,
-    mode: Mode,
-) -> Result<(Runner, Option<Task<()>>), Error> {
+async fn start_guest(shared: &Arc<Shared>, mode: Mode) -> Result<(Runner, Option<Task<()>>), Error> {
     let outbound = Outbound::new(shared);
     let pulse = Pulse::default();
     // In every mode: a component that cannot start is to be known now.
-    let first = instantiate(shared, &outbound, &pulse)
-        .await
-        .map_err(|e| Error::Instantiate(format!("{e:#}")))?;
+    let first = instantiate(shared, &outbound, &pulse).await.map_err(|e| Error::Instantiate(format!("{e:#}")))?;
     Ok(match mode {
         Mode::PerCore => {
             let inbox = Arc::new(Inbox::default());
             let driver = drive(shared.clone(), outbound, inbox.clone(), first, pulse);
             (Runner::PerCore(inbox), Some(tokio::spawn(driver)))
         }
-        Mode::LikeSpin {
-            reuse,
-            concurrent,
-            idle,
-        } => {
+        Mode::LikeSpin { reuse, concurrent, idle } => {
             drop(first);
             let instances = SpinLike::new(shared.clone(), outbound, reuse, concurrent, idle);
             (Runner::SpinLike(instances), None)

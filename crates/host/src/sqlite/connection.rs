@@ -29,48 +29,30 @@ pub struct Database {
 impl Database {
     /// Makes sure the file can be used, creates it if need be, and turns on write-ahead logging.
     pub fn prepare(path: &Path) -> Result<Self, StartError> {
-        let failed = |reason: String| StartError::Sqlite {
-            path: path.to_owned(),
-            reason,
-        };
+        let failed = |reason: String| StartError::Sqlite { path: path.to_owned(), reason };
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
         }
-        let database = Database {
-            path: path.to_owned(),
-        };
+        let database = Database { path: path.to_owned() };
         let connection = database.connect().map_err(|e| failed(e.to_string()))?;
-        connection
-            .pragma_update(None, "journal_mode", "WAL")
-            .map_err(|e| failed(e.to_string()))?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| failed(e.to_string()))?;
         Ok(database)
     }
 
     /// A new connection for a guest.
     pub fn open(&self) -> rusqlite::Result<Handle> {
-        Ok(Handle {
-            connection: self.connect()?,
-            in_transaction: false,
-            patient: true,
-        })
+        Ok(Handle { connection: self.connect()?, in_transaction: false, patient: true })
     }
 
     /// Moves the log into the file. To be called when every connection has been closed.
     pub fn checkpoint(&self) -> Result<(), StartError> {
         self.connect()
-            .and_then(|connection| {
-                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
-            })
-            .map_err(|e| StartError::Sqlite {
-                path: self.path.clone(),
-                reason: e.to_string(),
-            })
+            .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())))
+            .map_err(|e| StartError::Sqlite { path: self.path.clone(), reason: e.to_string() })
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -122,14 +104,8 @@ impl Handle {
 
     fn run(&self, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
         let mut statement = self.connection.prepare_cached(statement).map_err(error)?;
-        let columns: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        let mut found = statement
-            .query(params_from_iter(parameters.iter().map(Parameter)))
-            .map_err(error)?;
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let mut found = statement.query(params_from_iter(parameters.iter().map(Parameter))).map_err(error)?;
         let mut rows = Vec::new();
         while let Some(row) = found.next().map_err(error)? {
             let mut values = Vec::with_capacity(columns.len());
@@ -234,10 +210,7 @@ mod tests {
             let rows = run(&mut handle, "SELECT ?1, ?1", std::slice::from_ref(&sent));
             assert_eq!(format!("{:?}", rows[0]), format!("{:?}", [&sent, &sent]));
         }
-        let columns = handle
-            .execute("SELECT 1 AS a, 2 AS b", &[])
-            .expect("run")
-            .columns;
+        let columns = handle.execute("SELECT 1 AS a, 2 AS b", &[]).expect("run").columns;
         assert_eq!(columns, ["a", "b"]);
     }
 

@@ -9,11 +9,7 @@ use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 /// An error for the guest, or a trap.
 pub type Failure = wasmtime_wasi::TrappableError<Error>;
 
-type Rows = (
-    Vec<String>,
-    StreamReader<RowResult>,
-    FutureReader<Result<(), Error>>,
-);
+type Rows = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 impl Guest {
     fn open_database(&mut self, name: &str) -> Result<Resource<Handle>, Failure> {
@@ -21,15 +17,11 @@ impl Guest {
             return Err(Error::NoSuchDatabase.into());
         }
         let handle = self.shared.database.open().map_err(error)?;
-        self.table
-            .push(handle)
-            .map_err(|_| Error::Io("too many open resources".into()).into())
+        self.table.push(handle).map_err(|_| Error::Io("too many open resources".into()).into())
     }
 
     fn connection(&mut self, handle: &Resource<Handle>) -> Result<&mut Handle, Failure> {
-        self.table
-            .get_mut(handle)
-            .map_err(|_| Error::InvalidConnection.into())
+        self.table.get_mut(handle).map_err(|_| Error::InvalidConnection.into())
     }
 }
 
@@ -69,10 +61,7 @@ impl sqlite::HostConnection for Guest {
 }
 
 impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
-    async fn open_async(
-        accessor: &Accessor<T, Self>,
-        name: String,
-    ) -> Result<Resource<Handle>, Failure> {
+    async fn open_async(accessor: &Accessor<T, Self>, name: String) -> Result<Resource<Handle>, Failure> {
         accessor.with(|mut access| access.get().open_database(&name))
     }
 
@@ -107,17 +96,11 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
             .map_err(Failure::trap)
     }
 
-    async fn last_insert_rowid_async(
-        accessor: &Accessor<T, Self>,
-        handle: Resource<Handle>,
-    ) -> wasmtime::Result<i64> {
+    async fn last_insert_rowid_async(accessor: &Accessor<T, Self>, handle: Resource<Handle>) -> wasmtime::Result<i64> {
         accessor.with(|mut access| Ok(access.get().table.get(&handle)?.last_insert_rowid()))
     }
 
-    async fn changes_async(
-        accessor: &Accessor<T, Self>,
-        handle: Resource<Handle>,
-    ) -> wasmtime::Result<u64> {
+    async fn changes_async(accessor: &Accessor<T, Self>, handle: Resource<Handle>) -> wasmtime::Result<u64> {
         accessor.with(|mut access| Ok(access.get().table.get(&handle)?.changes()))
     }
 }
