@@ -53,12 +53,7 @@ impl Request {
 
     /// Sends this content in chunks.
     pub fn chunks(mut self, chunks: &[&[u8]]) -> Request {
-        self.chunks = Some(
-            chunks
-                .iter()
-                .map(|chunk| Bytes::copy_from_slice(chunk))
-                .collect(),
-        );
+        self.chunks = Some(chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect());
         self
     }
 
@@ -105,21 +100,12 @@ pub struct Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "HTTP/1.1 {} (whole: {}, interim: {:?})",
-            self.status, self.whole, self.interim
-        )?;
+        writeln!(out, "HTTP/1.1 {} (whole: {}, interim: {:?})", self.status, self.whole, self.interim)?;
         for (name, value) in &self.fields.0 {
             writeln!(out, "  {name}: {value}")?;
         }
         let shown = &self.body[..self.body.len().min(300)];
-        write!(
-            out,
-            "  {} bytes: {}",
-            self.body.len(),
-            String::from_utf8_lossy(shown)
-        )
+        write!(out, "  {} bytes: {}", self.body.len(), String::from_utf8_lossy(shown))
     }
 }
 
@@ -178,21 +164,14 @@ impl Response {
     /// Asserts a field's lines, joined.
     #[track_caller]
     pub fn has_field(&self, name: &str, value: &str) -> &Response {
-        assert_eq!(
-            self.fields.joined(name),
-            value,
-            "{name} is not {value:?}\n{self:?}"
-        );
+        assert_eq!(self.fields.joined(name), value, "{name} is not {value:?}\n{self:?}");
         self
     }
 
     /// Asserts that a field is not there.
     #[track_caller]
     pub fn lacks(&self, name: &str) -> &Response {
-        assert!(
-            !self.fields.has(name),
-            "{name} should not be there\n{self:?}"
-        );
+        assert!(!self.fields.has(name), "{name} should not be there\n{self:?}");
         self
     }
 
@@ -203,11 +182,7 @@ impl Response {
         assert!(self.whole, "the content was cut\n{self:?}");
         let same = self.body == body;
         let wanted = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
-        assert!(
-            same,
-            "the content is not the {} bytes {wanted:?}\n{self:?}",
-            body.len()
-        );
+        assert!(same, "the content is not the {} bytes {wanted:?}\n{self:?}", body.len());
         self
     }
 
@@ -216,24 +191,12 @@ impl Response {
     pub fn is_problem(&self, status: u16) -> &Response {
         self.has_status(status);
         let kind = self.field("content-type").unwrap_or_default();
-        assert!(
-            kind.starts_with("application/problem+json"),
-            "no problem document\n{self:?}"
-        );
-        assert!(
-            self.fields.joined("cache-control").contains("no-store"),
-            "an error may be stored\n{self:?}"
-        );
-        let problem: serde_json::Value = serde_json::from_slice(&self.body)
-            .unwrap_or_else(|why| panic!("the problem is not JSON: {why}\n{self:?}"));
-        assert_eq!(
-            problem["status"], status,
-            "the problem says another status\n{self:?}"
-        );
-        assert!(
-            problem["title"].is_string(),
-            "the problem has no title\n{self:?}"
-        );
+        assert!(kind.starts_with("application/problem+json"), "no problem document\n{self:?}");
+        assert!(self.fields.joined("cache-control").contains("no-store"), "an error may be stored\n{self:?}");
+        let problem: serde_json::Value =
+            serde_json::from_slice(&self.body).unwrap_or_else(|why| panic!("the problem is not JSON: {why}\n{self:?}"));
+        assert_eq!(problem["status"], status, "the problem says another status\n{self:?}");
+        assert!(problem["title"].is_string(), "the problem has no title\n{self:?}");
         self
     }
 
@@ -242,10 +205,7 @@ impl Response {
     pub fn proxy_error(&self) -> String {
         let status = CacheStatus::parse(&self.fields.joined("proxy-status"))
             .unwrap_or_else(|why| panic!("Proxy-Status: {why}\n{self:?}"));
-        status
-            .text("error")
-            .unwrap_or_else(|| panic!("Proxy-Status without an error\n{self:?}"))
-            .to_owned()
+        status.text("error").unwrap_or_else(|| panic!("Proxy-Status without an error\n{self:?}")).to_owned()
     }
 }
 
@@ -259,9 +219,8 @@ pub struct CacheStatus {
 
 impl CacheStatus {
     fn parse(field: &str) -> Result<CacheStatus, String> {
-        let list: sfv::List = sfv::Parser::new(field)
-            .parse()
-            .map_err(|why| format!("{field:?} is no structured list: {why}"))?;
+        let list: sfv::List =
+            sfv::Parser::new(field).parse().map_err(|why| format!("{field:?} is no structured list: {why}"))?;
         let Some(sfv::ListEntry::Item(last)) = list.last() else {
             return Err(format!("{field:?} has no member"));
         };
@@ -283,10 +242,7 @@ impl CacheStatus {
             };
             (key.as_str().to_owned(), text)
         });
-        Ok(CacheStatus {
-            parameters: parameters.collect(),
-            before: list.len() - 1,
-        })
+        Ok(CacheStatus { parameters: parameters.collect(), before: list.len() - 1 })
     }
 
     /// A parameter as text.
@@ -316,17 +272,10 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Connection {
-        let stream = patiently("connecting", TcpStream::connect(address))
-            .await
-            .expect("a connection");
+        let stream = patiently("connecting", TcpStream::connect(address)).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         let (reader, writer) = stream.into_split();
-        Connection {
-            authority: address.to_string(),
-            writer,
-            wire: Wire::new(reader),
-            framing: Framing::Done,
-        }
+        Connection { authority: address.to_string(), writer, wire: Wire::new(reader), framing: Framing::Done }
     }
 
     /// Sends bytes as they are. The other side may hang up before it has read them all.
@@ -346,48 +295,25 @@ impl Connection {
         loop {
             let head = patiently("waiting for a head", self.wire.head()).await?;
             let Some(Head { start, fields }) = head else {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the connection ended without a response",
-                ));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended without a response"));
             };
-            let status = start
-                .split(' ')
-                .nth(1)
-                .and_then(|code| code.parse::<u16>().ok());
+            let status = start.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok());
             let Some(status) = status.filter(|_| start.starts_with("HTTP/1.1 ")) else {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("status line {start:?}"),
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("status line {start:?}")));
             };
             if status < 200 {
                 interim.push(status);
                 continue;
             }
             let bodiless = method == "HEAD" || matches!(status, 204 | 304);
-            self.framing = if bodiless {
-                Framing::Done
-            } else {
-                Framing::of(&fields, Framing::Close)
-            };
-            return Ok(Response {
-                status,
-                fields,
-                body: Bytes::new(),
-                whole: bodiless,
-                interim,
-            });
+            self.framing = if bodiless { Framing::Done } else { Framing::of(&fields, Framing::Close) };
+            return Ok(Response { status, fields, body: Bytes::new(), whole: bodiless, interim });
         }
     }
 
     /// Reads the next piece of the body; `None` at its end.
     pub async fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        patiently(
-            "waiting for a piece of the body",
-            self.wire.piece(&mut self.framing),
-        )
-        .await
+        patiently("waiting for a piece of the body", self.wire.piece(&mut self.framing)).await
     }
 
     /// Reads the rest of the body into the response.
@@ -408,8 +334,7 @@ impl Connection {
     pub async fn send(&mut self, request: &Request) -> Response {
         self.request(request).await;
         let head = self.head(&request.method).await;
-        let head =
-            head.unwrap_or_else(|why| panic!("{} {}: {why}", request.method, request.target));
+        let head = head.unwrap_or_else(|why| panic!("{} {}: {why}", request.method, request.target));
         self.rest(head).await
     }
 
@@ -421,10 +346,7 @@ impl Connection {
             std::future::pending::<()>().await;
         };
         let reading = async {
-            let head = patiently("waiting for a head", self.wire.head())
-                .await
-                .ok()
-                .flatten()?;
+            let head = patiently("waiting for a head", self.wire.head()).await.ok().flatten()?;
             let status = head.start.split(' ').nth(1)?.parse().ok()?;
             let mut framing = Framing::of(&head.fields, Framing::Close);
             let mut body = Vec::new();
@@ -435,13 +357,7 @@ impl Connection {
                     Err(_) => break false,
                 }
             };
-            Some(Response {
-                status,
-                fields: head.fields,
-                body: body.into(),
-                whole,
-                interim: vec![],
-            })
+            Some(Response { status, fields: head.fields, body: body.into(), whole, interim: vec![] })
         };
         tokio::select! {
             () = sending => None,
@@ -451,9 +367,7 @@ impl Connection {
 
     /// Waits until the other side closes the connection; false where it sends something instead.
     pub async fn closed(&mut self) -> bool {
-        timeout(PATIENCE, self.wire.closed())
-            .await
-            .expect("the connection is closed in the end")
+        timeout(PATIENCE, self.wire.closed()).await.expect("the connection is closed in the end")
     }
 }
 
@@ -461,9 +375,6 @@ impl Connection {
 async fn patiently<T>(what: &str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match timeout(PATIENCE, work).await {
         Ok(done) => done,
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("{what} took more than {PATIENCE:?}"),
-        )),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{what} took more than {PATIENCE:?}"))),
     }
 }

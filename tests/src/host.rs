@@ -38,12 +38,7 @@ pub struct Place<'a> {
 
 impl Host {
     /// Every host, in the order the suite runs.
-    pub const ALL: [Host; 4] = [
-        Host::Wasmtime,
-        Host::LikeSpin,
-        Host::LikeSpinFresh,
-        Host::Spin,
-    ];
+    pub const ALL: [Host; 4] = [Host::Wasmtime, Host::LikeSpin, Host::LikeSpinFresh, Host::Spin];
 
     /// Its name in front of every test's name.
     pub const fn name(self) -> &'static str {
@@ -90,8 +85,8 @@ pub fn terrace_binary() -> Result<PathBuf> {
     let path = match std::env::var_os("TERRACE_BIN") {
         Some(path) => PathBuf::from(path),
         None => {
-            let target = std::env::var_os("CARGO_TARGET_DIR")
-                .map_or_else(|| crate::root().join("target"), PathBuf::from);
+            let target =
+                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
             target.join("release/terrace")
         }
     };
@@ -107,60 +102,63 @@ fn start_terrace(place: &Place, mode: Option<&str>) -> Result<Process> {
     let config = place.dir.join("terrace.toml");
     std::fs::write(&config, place.config)?;
     let mut command = Command::new(terrace_binary()?);
-    command
-        .arg("serve")
-        .arg("--config")
-        .arg(&config)
-        .args(["--listen", "127.0.0.1:0"]);
-    command
-        .arg("--l2")
-        .arg(format!("sqlite:{}", place.dir.join("t.db").display()));
+    command.arg("serve").arg("--config").arg(&config).args(["--listen", "127.0.0.1:0"]);
+    command.arg("--l2").arg(format!("sqlite:{}", place.dir.join("t.db").display()));
     command.args(mode).args(place.arguments);
     // A backtrace costs the host most of a second for every trap.
     command.env_remove("RUST_BACKTRACE").current_dir(place.dir);
-    let (mut process, lines) = Process::spawn(command, place.dir)?;
-    let started = Instant::now();
-    loop {
-        match lines.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => {
-                if let Some(address) = line.strip_prefix("listening on http://") {
-                    process.address = address
-                        .trim()
-                        .parse()
-                        .with_context(|| format!("the line {line:?}"))?;
-                    return Ok(process);
-                }
-            }
-            Err(_) => {
-                if let Some(status) = process.child.try_wait()? {
-                    bail!("terrace serve ended with {status}\n{}", process.log());
-                }
-                ensure!(
-                    started.elapsed() < PATIENCE,
-                    "terrace serve says no address\n{}",
-                    process.log()
-                );
-            }
-        }
-    }
+    Process::announced(command, place.dir, |line| line.strip_prefix("listening on http://")?.trim().parse().ok())
 }
 
 /// A running server. It is ended, and waited for, when it is dropped.
 pub struct Process {
     child: Child,
     log: PathBuf,
+    gently: bool,
     /// Where it listens.
     pub address: SocketAddr,
 }
 
 impl Process {
+    /// Starts a server and waits until a line on its stdout gives its address.
+    pub fn announced(command: Command, dir: &Path, address: impl Fn(&str) -> Option<SocketAddr>) -> Result<Process> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let (mut process, lines) = Process::spawn(command, dir)?;
+        let started = Instant::now();
+        loop {
+            match lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => {
+                    if let Some(address) = address(&line) {
+                        process.address = address;
+                        return Ok(process);
+                    }
+                }
+                Err(_) => {
+                    if let Some(status) = process.child.try_wait()? {
+                        bail!("{program} ended with {status}\n{}", process.log());
+                    }
+                    ensure!(started.elapsed() < PATIENCE, "{program} says no address\n{}", process.log());
+                }
+            }
+        }
+    }
+
+    /// Starts a server that says nothing; whether it listens is for the caller to find out.
+    pub fn silent(command: Command, dir: &Path, address: SocketAddr) -> Result<Process> {
+        let (mut process, _lines) = Process::spawn(command, dir)?;
+        process.address = address;
+        Ok(process)
+    }
+
+    /// Ends it by SIGTERM when it is dropped, for what has children to end.
+    pub fn ends_gently(&mut self) {
+        self.gently = true;
+    }
+
     fn spawn(mut command: Command, dir: &Path) -> Result<(Process, mpsc::Receiver<String>)> {
         let log = dir.join("stderr.log");
         let stderr = File::options().create(true).append(true).open(&log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let stdout = child.stdout.take().context("stdout")?;
         let (sender, lines) = mpsc::channel();
@@ -171,14 +169,7 @@ impl Process {
             }
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Ok((
-            Process {
-                child,
-                log,
-                address: nowhere,
-            },
-            lines,
-        ))
+        Ok((Process { child, log, gently: false, address: nowhere }, lines))
     }
 
     /// Its process id.
@@ -207,9 +198,7 @@ impl Process {
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                Ok(None) if started.elapsed() < patience => {
-                    std::thread::sleep(Duration::from_millis(5))
-                }
+                Ok(None) if started.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
                 _ => return None,
             }
         }
@@ -228,6 +217,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.gently {
+            self.terminate();
+            if self.wait(Duration::from_secs(5)).is_some() {
+                return;
+            }
+        }
         self.kill();
         let _ = self.wait(PATIENCE);
     }
@@ -247,20 +242,12 @@ pub fn kill_9(id: u32) {
 
 /// The version of the `spin` on PATH, where it can run the component (WASI 0.3 needs 4.1).
 fn spin_version() -> Result<String> {
-    let output = Command::new("spin")
-        .arg("--version")
-        .output()
-        .context("no `spin` on PATH")?;
+    let output = Command::new("spin").arg("--version").output().context("no `spin` on PATH")?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let number = text.split_whitespace().nth(1).unwrap_or_default();
-    let mut parts = number
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    ensure!(
-        version >= (4, 1),
-        "`{text}` is older than spin 4.1, which the component needs"
-    );
+    ensure!(version >= (4, 1), "`{text}` is older than spin 4.1, which the component needs");
     Ok(text)
 }
 
@@ -270,16 +257,9 @@ fn component() -> Result<PathBuf> {
         return Ok(PathBuf::from(path));
     }
     let binary = terrace_binary()?;
-    let target = binary
-        .parent()
-        .and_then(Path::parent)
-        .context("the target folder")?;
+    let target = binary.parent().and_then(Path::parent).context("the target folder")?;
     let path = target.join("guest/wasm32-wasip2/guest/terrace_spin.wasm");
-    ensure!(
-        path.is_file(),
-        "{} is not there: set TERRACE_COMPONENT",
-        path.display()
-    );
+    ensure!(path.is_file(), "{} is not there: set TERRACE_COMPONENT", path.display());
     Ok(path)
 }
 
@@ -290,45 +270,28 @@ fn start_spin(place: &Place) -> Result<Process> {
     // spin.toml of the repository, with the component's place and the origin of this test.
     let manifest = std::fs::read_to_string(crate::root().join("spin.toml"))?;
     let mut manifest: toml::Table = manifest.parse()?;
-    let components = manifest
-        .get_mut("component")
-        .and_then(toml::Value::as_table_mut)
-        .context("[component]")?;
+    let components = manifest.get_mut("component").and_then(toml::Value::as_table_mut).context("[component]")?;
     for (_, component) in components.iter_mut() {
         let component = component.as_table_mut().context("a component")?;
         component.insert("source".into(), "terrace.wasm".into());
         component.remove("build");
-        let files: toml::Value = toml::from_str::<toml::Table>(
-            "source = \"terrace.toml\"\ndestination = \"/terrace.toml\"",
-        )?
-        .into();
+        let files: toml::Value =
+            toml::from_str::<toml::Table>("source = \"terrace.toml\"\ndestination = \"/terrace.toml\"")?.into();
         component.insert("files".into(), vec![files].into());
     }
     std::fs::write(dir.join("spin.toml"), manifest.to_string())?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut command = Command::new("spin");
     command.args(["up", "--from"]).arg(dir.join("spin.toml"));
-    command
-        .arg("--listen")
-        .arg(port.to_string())
-        .arg("--state-dir")
-        .arg(dir.join("state"));
-    command
-        .arg("--variable")
-        .arg(format!("origin_url={}", place.origin))
-        .current_dir(dir);
-    let (mut process, _lines) = Process::spawn(command, dir)?;
-    process.address = port;
+    command.arg("--listen").arg(port.to_string()).arg("--state-dir").arg(dir.join("state"));
+    command.arg("--variable").arg(format!("origin_url={}", place.origin)).current_dir(dir);
+    let mut process = Process::silent(command, dir, port)?;
     let started = Instant::now();
     while TcpStream::connect(port).is_err() {
         if let Some(status) = process.child.try_wait()? {
             bail!("spin up ended with {status}\n{}", process.log());
         }
-        ensure!(
-            started.elapsed() < PATIENCE,
-            "spin up does not listen\n{}",
-            process.log()
-        );
+        ensure!(started.elapsed() < PATIENCE, "spin up does not listen\n{}", process.log());
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(process)

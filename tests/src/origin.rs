@@ -53,9 +53,7 @@ struct State {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The origin. It stops when it is dropped.
@@ -70,11 +68,7 @@ impl Origin {
     pub async fn start() -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let mut origin = Origin {
-            address,
-            state: Arc::default(),
-            server: None,
-        };
+        let mut origin = Origin { address, state: Arc::default(), server: None };
         origin.listen(listener);
         origin
     }
@@ -138,9 +132,7 @@ impl Origin {
 
     /// Answers requests for a path by their number: the first by the first reply; the last reply repeats.
     pub fn serve_in_turn(&self, path: &str, replies: Vec<Reply>) {
-        self.on(path, move |seen| {
-            replies[(seen.nth - 1).min(replies.len() - 1)].clone()
-        });
+        self.on(path, move |seen| replies[(seen.nth - 1).min(replies.len() - 1)].clone());
     }
 
     /// Answers requests for every path that has no answer of its own so.
@@ -160,10 +152,7 @@ impl Origin {
 
     /// Every request for a path so far.
     pub fn seen_at(&self, path: &str) -> Vec<Seen> {
-        self.seen()
-            .into_iter()
-            .filter(|seen| seen.path() == path)
-            .collect()
+        self.seen().into_iter().filter(|seen| seen.path() == path).collect()
     }
 
     /// How many requests came for a path.
@@ -174,9 +163,7 @@ impl Origin {
     /// The last request for a path.
     #[track_caller]
     pub fn last(&self, path: &str) -> Seen {
-        self.seen_at(path)
-            .pop()
-            .unwrap_or_else(|| panic!("the origin was not asked for {path}"))
+        self.seen_at(path).pop().unwrap_or_else(|| panic!("the origin was not asked for {path}"))
     }
 
     /// Waits until this many requests came for a path.
@@ -208,25 +195,12 @@ async fn converse(stream: TcpStream, state: &State) -> io::Result<()> {
     let mut wire = Wire::new(reader);
     while let Some(head) = wire.head().await? {
         let mut words = head.start.split(' ').map(str::to_owned);
-        let (method, target) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let mut framing = Framing::of(&head.fields, Framing::Done);
-        let mut seen = Seen {
-            method,
-            target,
-            fields: head.fields,
-            body: Bytes::new(),
-            whole: false,
-            nth: 0,
-        };
+        let mut seen = Seen { method, target, fields: head.fields, body: Bytes::new(), whole: false, nth: 0 };
         let at = {
             let mut all = lock(&state.seen);
-            seen.nth = 1 + all
-                .iter()
-                .filter(|other| other.path() == seen.path())
-                .count();
+            seen.nth = 1 + all.iter().filter(|other| other.path() == seen.path()).count();
             all.push(seen.clone());
             all.len() - 1
         };
@@ -250,16 +224,11 @@ async fn converse(stream: TcpStream, state: &State) -> io::Result<()> {
         }
         let handler = {
             let handlers = lock(&state.handlers);
-            handlers
-                .get(seen.path())
-                .or_else(|| handlers.get("*"))
-                .cloned()
+            handlers.get(seen.path()).or_else(|| handlers.get("*")).cloned()
         };
         let reply = match handler {
             Some(handler) => handler(&seen),
-            None => Reply::status(404)
-                .with("Cache-Control", "no-store")
-                .with("X-Unscripted", "1"),
+            None => Reply::status(404).with("Cache-Control", "no-store").with("X-Unscripted", "1"),
         };
         if !answer(&reply, seen.method == "HEAD", &mut writer).await? {
             // The other side sees the connection end; a reset is asked for by the step itself.
@@ -278,31 +247,14 @@ async fn answer(reply: &Reply, head_only: bool, writer: &mut OwnedWriteHalf) -> 
     }
     for (status, fields) in &reply.interim {
         let fields = Fields(fields.clone()).encode();
-        writer
-            .write_all(format!("HTTP/1.1 {status} Interim\r\n{fields}\r\n").as_bytes())
-            .await?;
+        writer.write_all(format!("HTTP/1.1 {status} Interim\r\n{fields}\r\n").as_bytes()).await?;
     }
     let mut head = format!("HTTP/1.1 {} Scripted\r\n", reply.status);
-    if reply.date
-        && !reply
-            .fields
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("date"))
-    {
+    if reply.date && !reply.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("date")) {
         let _ = write!(head, "Date: {}\r\n", http_date(SystemTime::now()));
     }
     head += &Fields(reply.fields.clone()).encode();
-    let length: usize = reply
-        .body
-        .iter()
-        .map(|step| {
-            if let Step::Send(data) = step {
-                data.len()
-            } else {
-                0
-            }
-        })
-        .sum();
+    let length: usize = reply.body.iter().map(|step| if let Step::Send(data) = step { data.len() } else { 0 }).sum();
     match reply.length {
         Length::True => head += &format!("Content-Length: {length}\r\n"),
         Length::Claim(claim) => head += &format!("Content-Length: {claim}\r\n"),
@@ -340,9 +292,7 @@ async fn play(step: &Step, chunked: bool, writer: &mut OwnedWriteHalf) -> io::Re
     match step {
         Step::Send(data) if chunked => {
             let size = format!("{:x}\r\n", data.len());
-            writer
-                .write_all(&[size.as_bytes(), data, b"\r\n"].concat())
-                .await?;
+            writer.write_all(&[size.as_bytes(), data, b"\r\n"].concat()).await?;
         }
         Step::Send(data) | Step::Raw(data) => writer.write_all(data).await?,
         Step::Wait(gate) => gate.wait().await,

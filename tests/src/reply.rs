@@ -11,10 +11,7 @@ pub struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
     /// A closed gate.
-    #[expect(
-        clippy::new_without_default,
-        reason = "a gate is closed or open, neither is a default"
-    )]
+    #[expect(clippy::new_without_default, reason = "a gate is closed or open, neither is a default")]
     pub fn new() -> Gate {
         Gate(Arc::new(watch::Sender::new(false)))
     }
@@ -81,20 +78,8 @@ pub struct Reply {
 impl Reply {
     /// An answer with this status and an empty body.
     pub fn status(status: u16) -> Reply {
-        let length = if matches!(status, 204 | 304) {
-            Length::Nothing
-        } else {
-            Length::True
-        };
-        Reply {
-            before: vec![],
-            interim: vec![],
-            status,
-            fields: vec![],
-            date: true,
-            length,
-            body: vec![],
-        }
+        let length = if matches!(status, 204 | 304) { Length::Nothing } else { Length::True };
+        Reply { before: vec![], interim: vec![], status, fields: vec![], date: true, length, body: vec![] }
     }
 
     /// 200 with this body.
@@ -110,11 +95,7 @@ impl Reply {
     /// Sets the body to one piece.
     pub fn body(mut self, body: impl Into<Bytes>) -> Reply {
         let body = body.into();
-        self.body = if body.is_empty() {
-            vec![]
-        } else {
-            vec![Step::Send(body)]
-        };
+        self.body = if body.is_empty() { vec![] } else { vec![Step::Send(body)] };
         self
     }
 
@@ -160,9 +141,7 @@ impl Reply {
 
     /// Sends an interim response (1xx) first.
     pub fn interim(mut self, status: u16, fields: &[(&str, &str)]) -> Reply {
-        let fields = fields
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        let fields = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         self.interim.push((status, fields.collect()));
         self
     }

@@ -70,10 +70,7 @@ impl Framing {
         if coding.ends_with("chunked") {
             return Framing::Chunked;
         }
-        match fields
-            .get("content-length")
-            .and_then(|text| text.parse().ok())
-        {
+        match fields.get("content-length").and_then(|text| text.parse().ok()) {
             Some(0) => Framing::Done,
             Some(length) => Framing::Length(length),
             None => otherwise,
@@ -88,19 +85,13 @@ pub struct Wire {
 }
 
 fn cut(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        format!("the connection ended in the {what}"),
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, format!("the connection ended in the {what}"))
 }
 
 impl Wire {
     /// Reads from `stream`.
     pub fn new(stream: OwnedReadHalf) -> Wire {
-        Wire {
-            stream,
-            buffer: BytesMut::new(),
-        }
+        Wire { stream, buffer: BytesMut::new() }
     }
 
     async fn more(&mut self) -> io::Result<bool> {
@@ -113,19 +104,13 @@ impl Wire {
         let mut seen = 0;
         let end = loop {
             let from = usize::saturating_sub(seen, 3);
-            let found = self.buffer[from..]
-                .windows(4)
-                .position(|w| w == b"\r\n\r\n");
+            let found = self.buffer[from..].windows(4).position(|w| w == b"\r\n\r\n");
             if let Some(at) = found {
                 break from + at;
             }
             seen = self.buffer.len();
             if !self.more().await? {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(cut("head"))
-                };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(cut("head")) };
             }
         };
         let bytes = self.buffer.split_to(end + 4);
@@ -168,9 +153,7 @@ impl Wire {
                 if self.buffer.is_empty() && !self.more().await? {
                     return Err(cut("body"));
                 }
-                let take = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(self.buffer.len());
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(self.buffer.len());
                 *left -= take as u64;
                 if *left == 0 {
                     *framing = Framing::Done;
@@ -180,9 +163,8 @@ impl Wire {
             Framing::Chunked => {
                 let line = self.line().await?;
                 let digits = line.split(';').next().unwrap_or_default().trim();
-                let size = usize::from_str_radix(digits, 16).map_err(|_| {
-                    io::Error::new(io::ErrorKind::InvalidData, format!("chunk size {line:?}"))
-                })?;
+                let size = usize::from_str_radix(digits, 16)
+                    .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("chunk size {line:?}")))?;
                 if size == 0 {
                     while !self.line().await?.is_empty() {}
                     *framing = Framing::Done;

@@ -32,19 +32,13 @@ impl World {
 
     /// The cache in front of any URL.
     pub async fn in_front_of(&self, url: &str, config: &str, arguments: &[&str]) -> Terrace {
-        let dir = tempfile::Builder::new()
-            .prefix("terrace-test-")
-            .tempdir()
-            .expect("a folder");
+        let dir = tempfile::Builder::new().prefix("terrace-test-").tempdir().expect("a folder");
         let mut terrace = Terrace {
             host: self.host,
             dir,
             config: format!("[origin]\nurl = \"{url}\"\n{config}\n"),
             origin: url.to_owned(),
-            arguments: arguments
-                .iter()
-                .map(|argument| (*argument).to_owned())
-                .collect(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             process: None,
         };
         terrace.start().await;
@@ -72,12 +66,7 @@ impl Terrace {
     /// The same where it may fail.
     pub async fn try_start(&mut self) -> anyhow::Result<()> {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        let place = Place {
-            dir: self.dir.path(),
-            config: &self.config,
-            origin: &self.origin,
-            arguments: &arguments,
-        };
+        let place = Place { dir: self.dir.path(), config: &self.config, origin: &self.origin, arguments: &arguments };
         self.process = Some(self.host.start(&place)?);
         Ok(())
     }
@@ -118,11 +107,7 @@ impl Terrace {
             if let Some(status) = process.wait(Duration::ZERO) {
                 return status;
             }
-            assert!(
-                started.elapsed() < PATIENCE,
-                "it does not end\n{}",
-                process.log()
-            );
+            assert!(started.elapsed() < PATIENCE, "it does not end\n{}", process.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -154,30 +139,21 @@ impl Terrace {
     }
 
     /// Sends the request until `done` says so; the stores and refreshes that it waits for run after a response has left.
-    pub async fn until(
-        &self,
-        request: &Request,
-        what: &str,
-        done: impl Fn(&Response) -> bool,
-    ) -> Response {
+    pub async fn until(&self, request: &Request, what: &str, done: impl Fn(&Response) -> bool) -> Response {
         let started = Instant::now();
         loop {
             let response = self.send(request).await;
             if done(&response) {
                 return response;
             }
-            assert!(
-                started.elapsed() < PATIENCE,
-                "never {what}; last:\n{response:?}"
-            );
+            assert!(started.elapsed() < PATIENCE, "never {what}; last:\n{response:?}");
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 
     /// Sends the request until it is answered from the cache. The origin may have been asked more than once for that.
     pub async fn warm_with(&self, request: &Request) -> Response {
-        self.until(request, "answered from the cache", Response::is_hit)
-            .await
+        self.until(request, "answered from the cache", Response::is_hit).await
     }
 
     /// The same for a GET.
@@ -200,11 +176,7 @@ impl Terrace {
 impl Drop for Terrace {
     fn drop(&mut self) {
         if let (true, Some(process)) = (std::thread::panicking(), &self.process) {
-            eprintln!(
-                "--- the end of what {} logged:\n{}",
-                self.host.name(),
-                process.log()
-            );
+            eprintln!("--- the end of what {} logged:\n{}", self.host.name(), process.log());
         }
     }
 }

@@ -15,10 +15,7 @@ fn main() {
         let missing = host.missing();
         if let Some(why) = &missing {
             let bar = "=".repeat(100);
-            eprintln!(
-                "{bar}\nTHE SUITE DID NOT RUN ON {}: {why}\n{bar}",
-                host.name().to_uppercase()
-            );
+            eprintln!("{bar}\nTHE SUITE DID NOT RUN ON {}: {why}\n{bar}", host.name().to_uppercase());
         }
         for behaviour in suite::all().filter(|behaviour| (behaviour.holds_on)(host)) {
             let idea = behaviour.idea.rsplit("::").next().unwrap_or_default();
@@ -36,9 +33,7 @@ fn main() {
 }
 
 fn run(host: Host, behaviour: &Behaviour) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on((behaviour.run)(World { host }));
     Ok(())
 }

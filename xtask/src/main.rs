@@ -1,1 +1,52 @@
-fn main() {}
+//! Everything a machine does to this repository: `cargo xtask --help`.
+
+mod bench;
+mod conformance;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The chores of terrace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Example:\n  cargo xtask test")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Sets everything up and runs every test: what CI runs.
+    ///
+    /// Installs missing rustup targets and the conformance suite (npm), builds the program once in release, and then runs
+    /// formatting, clippy, the unit tests, the behaviour suite on every host that is here, and the conformance suite.
+    Test(test::Options),
+    /// Runs the public HTTP cache test suite and compares it with the baseline.
+    Conformance(conformance::Options),
+    /// Compares L1 hits of `terrace serve` with native hyper and nginx proxy_cache, on this machine, in one run.
+    Bench(bench::Options),
+    /// A server that always answers the same: a peer of `bench`.
+    #[command(hide = true)]
+    BenchNative(bench::native::Options),
+    /// A load generator for `bench`, where wrk is not installed.
+    #[command(hide = true)]
+    BenchLoad(bench::load::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Test(options) => test::run(&options),
+        Chore::Conformance(options) => conformance::run(&options),
+        Chore::Bench(options) => bench::run(&options),
+        Chore::BenchNative(options) => bench::native::run(&options),
+        Chore::BenchLoad(options) => bench::load::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

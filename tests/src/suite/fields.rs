@@ -23,36 +23,20 @@ pub const ALL: &[Behaviour] = behaviours![
 
 async fn repeated_fields_are_kept_as_they_came(world: World) {
     let (origin, mut terrace) = world.serve("").await;
-    let reply = Reply::fresh("x")
-        .with("X-Twice", "one")
-        .with("Link", "</a>; rel=a")
-        .with("X-Twice", "two, three");
+    let reply = Reply::fresh("x").with("X-Twice", "one").with("Link", "</a>; rel=a").with("X-Twice", "two, three");
     origin.serve("/x", reply.with("Link", "</b>; rel=b").with("X-Empty", ""));
     let check = |response: &crate::client::Response| {
-        assert_eq!(
-            response.all("x-twice"),
-            ["one", "two, three"],
-            "{response:?}"
-        );
-        assert_eq!(
-            response.all("link"),
-            ["</a>; rel=a", "</b>; rel=b"],
-            "{response:?}"
-        );
+        assert_eq!(response.all("x-twice"), ["one", "two, three"], "{response:?}");
+        assert_eq!(response.all("link"), ["</a>; rel=a", "</b>; rel=b"], "{response:?}");
         assert_eq!(response.all("x-empty"), [""], "{response:?}");
     };
     check(&terrace.get("/x").await);
     check(&terrace.warm("/x").await);
     terrace.restart().await;
     check(terrace.get("/x").await.has_tier("L2-HIT"));
-    let request = Request::get("/y")
-        .with("X-Twice", "one")
-        .with("X-Twice", "two, three");
+    let request = Request::get("/y").with("X-Twice", "one").with("X-Twice", "two, three");
     terrace.send(&request).await;
-    assert_eq!(
-        origin.last("/y").fields.all("x-twice"),
-        ["one", "two, three"]
-    );
+    assert_eq!(origin.last("/y").fields.all("x-twice"), ["one", "two, three"]);
 }
 
 async fn hop_by_hop_fields_of_a_response_are_dropped(world: World) {
@@ -68,27 +52,12 @@ async fn hop_by_hop_fields_of_a_response_are_dropped(world: World) {
         .with("X-End", "kept");
     origin.serve("/x", reply);
     for response in [terrace.get("/x").await, terrace.warm("/x").await] {
-        response
-            .has_status(200)
-            .has_body("x")
-            .has_field("x-end", "kept");
-        for name in [
-            "x-hop",
-            "x-other",
-            "proxy-authenticate",
-            "proxy-connection",
-            "upgrade",
-        ] {
+        response.has_status(200).has_body("x").has_field("x-end", "kept");
+        for name in ["x-hop", "x-other", "proxy-authenticate", "proxy-connection", "upgrade"] {
             response.lacks(name);
         }
-        assert!(
-            !response.fields.joined("connection").contains("x-hop"),
-            "{response:?}"
-        );
-        assert!(
-            !response.fields.joined("keep-alive").contains("timeout=5"),
-            "{response:?}"
-        );
+        assert!(!response.fields.joined("connection").contains("x-hop"), "{response:?}");
+        assert!(!response.fields.joined("keep-alive").contains("timeout=5"), "{response:?}");
     }
 }
 
@@ -106,13 +75,7 @@ async fn hop_by_hop_fields_of_a_request_are_dropped(world: World) {
     terrace.send(&request).await.has_status(200);
     let seen = origin.last("/x");
     assert_eq!(seen.field("x-end"), Some("kept"));
-    for name in [
-        "x-hop",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-    ] {
+    for name in ["x-hop", "keep-alive", "proxy-authorization", "proxy-connection", "te"] {
         assert!(!seen.fields.has(name), "{name} was forwarded: {seen:?}");
     }
 }
@@ -129,9 +92,7 @@ async fn fields_that_are_no_part_of_the_key_are_not_forwarded(world: World) {
         "X-Forwarded-Scheme",
         "Forwarded",
     ];
-    let request = names.iter().fold(Request::get("/x"), |request, name| {
-        request.with(name, "host=evil.example")
-    });
+    let request = names.iter().fold(Request::get("/x"), |request, name| request.with(name, "host=evil.example"));
     terrace.send(&request).await.has_status(200);
     let seen = origin.last("/x");
     for name in names {
@@ -151,17 +112,10 @@ async fn everything_else_is_forwarded(world: World) {
         ("X-Custom", "1"),
         ("Accept-Language", "de"),
     ];
-    let request = fields
-        .iter()
-        .fold(Request::get("/x?q=%20a"), |request, (name, value)| {
-            request.with(name, *value)
-        });
+    let request = fields.iter().fold(Request::get("/x?q=%20a"), |request, (name, value)| request.with(name, *value));
     terrace.send(&request).await.has_status(200);
     let seen = origin.last("/x");
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str()),
-        ("GET", "/x?q=%20a")
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/x?q=%20a"));
     for (name, value) in fields {
         assert_eq!(seen.field(name), Some(value), "{seen:?}");
     }
@@ -170,33 +124,21 @@ async fn everything_else_is_forwarded(world: World) {
 async fn the_origin_sees_its_own_host(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::ok("x"));
-    terrace
-        .get_with("/x", "Host", "shop.example")
-        .await
-        .has_status(200);
-    assert_eq!(
-        origin.last("/x").field("host"),
-        Some(origin.authority().as_str())
-    );
+    terrace.get_with("/x", "Host", "shop.example").await.has_status(200);
+    assert_eq!(origin.last("/x").field("host"), Some(origin.authority().as_str()));
 }
 
 async fn configured_fields_are_sent_and_replace_what_a_client_sends(world: World) {
     let (origin, terrace) = world.serve("headers = { \"api-key\" = \"ours\" }").await;
     origin.serve("/x", Reply::ok("x"));
-    terrace
-        .get_with("/x", "Api-Key", "theirs")
-        .await
-        .has_status(200)
-        .lacks("api-key");
+    terrace.get_with("/x", "Api-Key", "theirs").await.has_status(200).lacks("api-key");
     assert_eq!(origin.last("/x").fields.all("api-key"), ["ours"]);
 }
 
 async fn a_client_cannot_forge_what_we_say(world: World) {
     let (origin, terrace) = world.serve("").await;
     let forged = [("X-Cache", "HIT"), ("X-Cache-Tier", "L1-HIT"), ("Age", "5")];
-    let reply = forged.iter().fold(Reply::ok("x"), |reply, (name, value)| {
-        reply.with(name, *value)
-    });
+    let reply = forged.iter().fold(Reply::ok("x"), |reply, (name, value)| reply.with(name, *value));
     origin.serve("/x", reply.with("Cache-Control", "no-store"));
     let response = terrace.get("/x").await;
     assert_eq!(response.all("x-cache"), ["MISS"], "{response:?}");
@@ -209,10 +151,7 @@ async fn via_is_added_on_both_ways(world: World) {
     origin.serve("/x", Reply::fresh("x"));
     terrace.get_with("/x", "Via", "1.0 outer").await;
     let via = origin.last("/x").fields.joined("via");
-    assert!(
-        via.starts_with("1.0 outer, ") && via.contains("terrace"),
-        "{via}"
-    );
+    assert!(via.starts_with("1.0 outer, ") && via.contains("terrace"), "{via}");
     for response in [terrace.warm("/x").await, terrace.get("/x").await] {
         let via = response.fields.joined("via");
         assert_eq!(via.matches("terrace").count(), 1, "{response:?}");
@@ -239,16 +178,8 @@ async fn a_response_without_a_date_gets_one(world: World) {
 
 async fn unusual_field_values_survive_storage(world: World) {
     let (origin, mut terrace) = world.serve("").await;
-    let values = [
-        ("X-Latin", "caf\u{c3}\u{a9}"),
-        ("X-Tab", "a\tb"),
-        ("X-Quote", "\"a, b\"; c=\"\\\"\""),
-    ];
-    let reply = values
-        .iter()
-        .fold(Reply::fresh("x"), |reply, (name, value)| {
-            reply.with(name, *value)
-        });
+    let values = [("X-Latin", "caf\u{c3}\u{a9}"), ("X-Tab", "a\tb"), ("X-Quote", "\"a, b\"; c=\"\\\"\"")];
+    let reply = values.iter().fold(Reply::fresh("x"), |reply, (name, value)| reply.with(name, *value));
     origin.serve("/x", reply.with("X-Long", "l".repeat(5000)));
     let first = terrace.get("/x").await;
     let hit = terrace.warm("/x").await;
@@ -266,15 +197,8 @@ async fn redirects_are_passed_on_and_not_followed(world: World) {
     let (origin, terrace) = world.serve("").await;
     for status in [301, 302, 303, 307, 308] {
         let path = format!("/{status}");
-        origin.serve(
-            &path,
-            Reply::status(status).with("Location", "http://elsewhere.example/a?b"),
-        );
-        terrace
-            .get(&path)
-            .await
-            .has_status(status)
-            .has_field("location", "http://elsewhere.example/a?b");
+        origin.serve(&path, Reply::status(status).with("Location", "http://elsewhere.example/a?b"));
+        terrace.get(&path).await.has_status(status).has_field("location", "http://elsewhere.example/a?b");
     }
     assert_eq!(origin.seen().len(), 5);
 }

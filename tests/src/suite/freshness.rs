@@ -19,11 +19,7 @@ pub const ALL: &[Behaviour] = behaviours![
 ];
 
 /// Fields of a response, and the seconds that `ttl` may be right after it was stored.
-type Row = (
-    &'static str,
-    Vec<(&'static str, String)>,
-    RangeInclusive<i64>,
-);
+type Row = (&'static str, Vec<(&'static str, String)>, RangeInclusive<i64>);
 
 async fn the_lifetime_is_what_the_response_says(world: World) {
     let (origin, terrace) = world.serve("").await;
@@ -33,71 +29,32 @@ async fn the_lifetime_is_what_the_response_says(world: World) {
         ("/s-maxage", vec![cc("max-age=1, s-maxage=200")], 170..=200),
         ("/case", vec![cc("MaX-aGe=100")], 70..=100),
         ("/lines", vec![cc("public"), cc("max-age=100")], 70..=100),
-        (
-            "/expires",
-            vec![("Date", date_in(0)), ("Expires", date_in(300))],
-            270..=300,
-        ),
-        (
-            "/max-age-over-expires",
-            vec![cc("max-age=100"), ("Expires", date_in(5000))],
-            70..=100,
-        ),
-        (
-            "/age",
-            vec![cc("max-age=1000"), ("Age", "400".to_owned())],
-            570..=600,
-        ),
-        (
-            "/heuristic",
-            vec![("Date", date_in(0)), ("Last-Modified", date_in(-10_000))],
-            900..=1000,
-        ),
-        (
-            "/huge",
-            vec![cc("max-age=99999999999999999999")],
-            1_000_000..=i64::MAX,
-        ),
-        (
-            "/quoted",
-            vec![cc("foo=\"a, max-age=5\", max-age=100")],
-            70..=100,
-        ),
+        ("/expires", vec![("Date", date_in(0)), ("Expires", date_in(300))], 270..=300),
+        ("/max-age-over-expires", vec![cc("max-age=100"), ("Expires", date_in(5000))], 70..=100),
+        ("/age", vec![cc("max-age=1000"), ("Age", "400".to_owned())], 570..=600),
+        ("/heuristic", vec![("Date", date_in(0)), ("Last-Modified", date_in(-10_000))], 900..=1000),
+        ("/huge", vec![cc("max-age=99999999999999999999")], 1_000_000..=i64::MAX),
+        ("/quoted", vec![cc("foo=\"a, max-age=5\", max-age=100")], 70..=100),
     ];
     for (path, fields, _) in &rows {
-        let reply = fields
-            .iter()
-            .fold(Reply::ok(*path), |reply, (name, value)| {
-                reply.with(name, value.as_str())
-            });
+        let reply = fields.iter().fold(Reply::ok(*path), |reply, (name, value)| reply.with(name, value.as_str()));
         origin.serve(path, reply);
     }
     for (path, _, ttl) in &rows {
         let hit = terrace.warm(path).await;
         hit.has_body(path);
         let told = hit.cache_status().number("ttl").unwrap_or(-1);
-        assert!(
-            ttl.contains(&told),
-            "{path}: ttl={told} is not in {ttl:?}\n{hit:?}"
-        );
+        assert!(ttl.contains(&told), "{path}: ttl={told} is not in {ttl:?}\n{hit:?}");
     }
 }
 
 async fn a_response_without_freshness_or_validator_is_not_reused(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/bare", Reply::ok("bare"));
-    origin.serve(
-        "/zero",
-        Reply::ok("zero").with("Cache-Control", "max-age=0"),
-    );
+    origin.serve("/zero", Reply::ok("zero").with("Cache-Control", "max-age=0"));
     origin.serve("/expired", Reply::ok("old").with("Expires", date_in(-100)));
     origin.serve("/broken", Reply::ok("broken").with("Expires", "0"));
-    origin.serve(
-        "/aged",
-        Reply::ok("aged")
-            .with("Cache-Control", "max-age=10")
-            .with("Age", "20"),
-    );
+    origin.serve("/aged", Reply::ok("aged").with("Cache-Control", "max-age=10").with("Age", "20"));
     for path in ["/bare", "/zero", "/expired", "/broken", "/aged"] {
         terrace.stays_a_miss(&Request::get(path)).await;
         assert_eq!(origin.count(path), 4, "{path}");
@@ -110,16 +67,10 @@ async fn default_ttl_applies_where_the_origin_says_nothing(world: World) {
     let hit = terrace.warm("/bare").await;
     let ttl = hit.cache_status().number("ttl").unwrap_or(-1);
     assert!((270..=300).contains(&ttl), "{hit:?}");
-    origin.serve(
-        "/short",
-        Reply::ok("short").with("Cache-Control", "max-age=50"),
-    );
+    origin.serve("/short", Reply::ok("short").with("Cache-Control", "max-age=50"));
     let hit = terrace.warm("/short").await;
     assert!(hit.cache_status().number("ttl") <= Some(50), "{hit:?}");
-    origin.serve(
-        "/no-store",
-        Reply::ok("n").with("Cache-Control", "no-store"),
-    );
+    origin.serve("/no-store", Reply::ok("n").with("Cache-Control", "no-store"));
     terrace.stays_a_miss(&Request::get("/no-store")).await;
     origin.serve("/error", Reply::status(500).body("e"));
     terrace.stays_a_miss(&Request::get("/error")).await;
@@ -127,33 +78,20 @@ async fn default_ttl_applies_where_the_origin_says_nothing(world: World) {
 
 async fn a_targeted_field_outranks_cache_control_and_is_passed_on(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.serve(
-        "/cdn",
-        Reply::ok("c")
-            .with("Cache-Control", "no-store")
-            .with("CDN-Cache-Control", "max-age=600"),
-    );
+    origin.serve("/cdn", Reply::ok("c").with("Cache-Control", "no-store").with("CDN-Cache-Control", "max-age=600"));
     origin.serve(
         "/ours",
-        Reply::ok("o")
-            .with("CDN-Cache-Control", "no-store")
-            .with("Terrace-Cache-Control", "max-age=600"),
+        Reply::ok("o").with("CDN-Cache-Control", "no-store").with("Terrace-Cache-Control", "max-age=600"),
     );
-    for (path, field, value) in [
-        ("/cdn", "cdn-cache-control", "max-age=600"),
-        ("/ours", "cdn-cache-control", "no-store"),
-    ] {
+    for (path, field, value) in
+        [("/cdn", "cdn-cache-control", "max-age=600"), ("/ours", "cdn-cache-control", "no-store")]
+    {
         let hit = terrace.warm(path).await;
         let ttl = hit.cache_status().number("ttl").unwrap_or(-1);
         assert!((570..=600).contains(&ttl), "{hit:?}");
         hit.has_field(field, value);
     }
-    origin.serve(
-        "/closed",
-        Reply::ok("x")
-            .with("Cache-Control", "max-age=600")
-            .with("CDN-Cache-Control", "no-store"),
-    );
+    origin.serve("/closed", Reply::ok("x").with("Cache-Control", "max-age=600").with("CDN-Cache-Control", "no-store"));
     terrace.stays_a_miss(&Request::get("/closed")).await;
 }
 
@@ -161,29 +99,18 @@ async fn a_malformed_cdn_cache_control_is_ignored(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve(
         "/x",
-        Reply::ok("x")
-            .with("Cache-Control", "max-age=100")
-            .with("CDN-Cache-Control", "no-store, max-age=\"ten"),
+        Reply::ok("x").with("Cache-Control", "max-age=100").with("CDN-Cache-Control", "no-store, max-age=\"ten"),
     );
     let hit = terrace.warm("/x").await;
-    assert!(
-        (70..=100).contains(&hit.cache_status().number("ttl").unwrap_or(-1)),
-        "{hit:?}"
-    );
+    assert!((70..=100).contains(&hit.cache_status().number("ttl").unwrap_or(-1)), "{hit:?}");
 }
 
 async fn errors_are_stored_only_where_the_configuration_lists_them(world: World) {
-    let (origin, terrace) = world
-        .serve("[cache]\nnegative_ttl = { 404 = \"1m\", 503 = \"1m\" }")
-        .await;
+    let (origin, terrace) = world.serve("[cache]\nnegative_ttl = { 404 = \"1m\", 503 = \"1m\" }").await;
     for status in [404, 503] {
         let path = format!("/listed/{status}");
         origin.serve(&path, Reply::status(status).body("listed"));
-        terrace
-            .warm(&path)
-            .await
-            .has_status(status)
-            .has_body("listed");
+        terrace.warm(&path).await.has_status(status).has_body("listed");
     }
     for status in [400, 401, 403, 500, 502, 504] {
         let path = format!("/other/{status}");
@@ -191,38 +118,20 @@ async fn errors_are_stored_only_where_the_configuration_lists_them(world: World)
         terrace.get(&path).await.has_status(status);
         terrace.stays_a_miss(&Request::get(&path)).await;
     }
-    origin.serve(
-        "/explicit",
-        Reply::status(500)
-            .body("e")
-            .with("Cache-Control", "max-age=60"),
-    );
-    terrace
-        .warm("/explicit")
-        .await
-        .has_status(500)
-        .has_body("e");
+    origin.serve("/explicit", Reply::status(500).body("e").with("Cache-Control", "max-age=60"));
+    terrace.warm("/explicit").await.has_status(500).has_body("e");
 }
 
 async fn an_expired_response_is_fetched_again(world: World) {
     let off = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"";
     let (origin, terrace) = world.serve(off).await;
-    origin.on("/x", |seen| {
-        Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1")
-    });
+    origin.on("/x", |seen| Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
     let asked = origin.count("/x");
-    let stale = terrace
-        .until(&Request::get("/x"), "expired", |response| {
-            !response.is_hit()
-        })
-        .await;
+    let stale = terrace.until(&Request::get("/x"), "expired", |response| !response.is_hit()).await;
     stale.has_body(format!("v{}", asked + 1));
     let why = stale.cache_status();
-    assert!(
-        matches!(why.text("fwd"), Some("stale" | "uri-miss")),
-        "{stale:?}"
-    );
+    assert!(matches!(why.text("fwd"), Some("stale" | "uri-miss")), "{stale:?}");
 }
 
 async fn age_grows_while_a_response_is_stored(world: World) {

@@ -20,40 +20,21 @@ pub const ALL: &[Behaviour] = behaviours![
 async fn http_2_is_spoken_with_prior_knowledge(world: World) {
     let (origin, terrace) = world.serve("").await;
     let body = super::noise(9, 300_000);
-    origin.serve(
-        "/x",
-        Reply::fresh(body.clone())
-            .with("X-Twice", "1")
-            .with("X-Twice", "2"),
-    );
-    let stream = tokio::net::TcpStream::connect(terrace.address())
-        .await
-        .expect("a connection");
+    origin.serve("/x", Reply::fresh(body.clone()).with("X-Twice", "1").with("X-Twice", "2"));
+    let stream = tokio::net::TcpStream::connect(terrace.address()).await.expect("a connection");
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .expect("HTTP/2");
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
     let connection = tokio::spawn(connection);
     let uri = format!("http://{}/x", terrace.address());
     let started = std::time::Instant::now();
     loop {
-        let request = hyper::Request::get(&uri)
-            .body(Empty::<bytes::Bytes>::new())
-            .expect("a request");
+        let request = hyper::Request::get(&uri).body(Empty::<bytes::Bytes>::new()).expect("a request");
         let response = sender.send_request(request).await.expect("a response");
         assert_eq!(response.status(), 200);
         let twice: Vec<_> = response.headers().get_all("x-twice").iter().collect();
         assert_eq!(twice, ["1", "2"]);
-        let tier = response.headers()["x-cache-tier"]
-            .to_str()
-            .expect("text")
-            .to_owned();
-        let got = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
+        let tier = response.headers()["x-cache-tier"].to_str().expect("text").to_owned();
+        let got = response.into_body().collect().await.expect("a body").to_bytes();
         assert!(got == body, "{} bytes of {}", got.len(), body.len());
         if tier == "L1-HIT" {
             break;
@@ -64,20 +45,13 @@ async fn http_2_is_spoken_with_prior_knowledge(world: World) {
     // Side by side in one connection; and HTTP/1.1 finds the same object.
     let mut running = Vec::new();
     for _ in 0..20 {
-        let request = hyper::Request::get(&uri)
-            .body(Empty::<bytes::Bytes>::new())
-            .expect("a request");
+        let request = hyper::Request::get(&uri).body(Empty::<bytes::Bytes>::new()).expect("a request");
         running.push(tokio::spawn(sender.send_request(request)));
     }
     for response in running {
         let response = response.await.expect("no panic").expect("a response");
         assert_eq!(response.headers()["x-cache-tier"], "L1-HIT");
-        let got = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
+        let got = response.into_body().collect().await.expect("a body").to_bytes();
         assert!(got == body);
     }
     terrace.get("/x").await.has_tier("L1-HIT").has_body(&body);
@@ -95,29 +69,11 @@ async fn many_requests_share_one_connection(world: World) {
     let mut connection = terrace.connect().await;
     for round in 0..30 {
         let path = format!("/{}", round % 7);
-        connection
-            .send(&Request::get(&path))
-            .await
-            .has_status(200)
-            .has_body(&path);
-        connection
-            .send(&Request::get("/missing"))
-            .await
-            .has_status(404)
-            .has_body("missing");
-        connection
-            .send(&Request::get("/empty"))
-            .await
-            .has_status(204);
-        connection
-            .send(&Request::new("HEAD", &path))
-            .await
-            .has_status(200);
-        connection
-            .send(&Request::new("POST", "/form").body("body"))
-            .await
-            .has_status(200)
-            .has_body("/form");
+        connection.send(&Request::get(&path)).await.has_status(200).has_body(&path);
+        connection.send(&Request::get("/missing")).await.has_status(404).has_body("missing");
+        connection.send(&Request::get("/empty")).await.has_status(204);
+        connection.send(&Request::new("HEAD", &path)).await.has_status(200);
+        connection.send(&Request::new("POST", "/form").body("body")).await.has_status(200).has_body("/form");
     }
 }
 
@@ -128,22 +84,12 @@ async fn pipelined_requests_are_answered_in_order(world: World) {
         terrace.warm(&format!("/{number}")).await;
     }
     let mut connection = terrace.connect().await;
-    let all: String = (0..10)
-        .map(|number| {
-            format!(
-                "GET /{number} HTTP/1.1\r\nHost: {}\r\n\r\n",
-                terrace.address()
-            )
-        })
-        .collect();
+    let all: String =
+        (0..10).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: {}\r\n\r\n", terrace.address())).collect();
     connection.write(all.as_bytes()).await.expect("it is taken");
     for number in 0..10 {
         let head = connection.head("GET").await.expect("a head");
-        connection
-            .rest(head)
-            .await
-            .has_tier("L1-HIT")
-            .has_body(format!("/{number}"));
+        connection.rest(head).await.has_tier("L1-HIT").has_body(format!("/{number}"));
     }
 }
 
@@ -152,14 +98,8 @@ async fn http_1_0_is_answered_and_closed(world: World) {
     origin.serve("/x", Reply::fresh("one ").send("two").chunked());
     for _ in 0..3 {
         let mut connection = terrace.connect().await;
-        let response = connection
-            .raw(b"GET /x HTTP/1.0\r\nHost: a\r\n\r\n")
-            .await
-            .expect("a response");
-        response
-            .has_status(200)
-            .lacks("transfer-encoding")
-            .has_body("one two");
+        let response = connection.raw(b"GET /x HTTP/1.0\r\nHost: a\r\n\r\n").await.expect("a response");
+        response.has_status(200).lacks("transfer-encoding").has_body("one two");
         assert!(connection.closed().await);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -170,11 +110,7 @@ async fn connection_close_closes(world: World) {
     origin.serve("/x", Reply::fresh("x"));
     for _ in 0..2 {
         let mut connection = terrace.connect().await;
-        connection
-            .send(&Request::get("/x").with("Connection", "close"))
-            .await
-            .has_status(200)
-            .has_body("x");
+        connection.send(&Request::get("/x").with("Connection", "close")).await.has_status(200).has_body("x");
         assert!(connection.closed().await);
         terrace.warm("/x").await;
     }

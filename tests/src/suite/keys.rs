@@ -16,11 +16,7 @@ pub const ALL: &[Behaviour] = behaviours![
 ];
 
 fn echo(seen: &crate::origin::Seen) -> Reply {
-    Reply::fresh(format!(
-        "{} for {}",
-        seen.target,
-        seen.field("x-tenant").unwrap_or("all")
-    ))
+    Reply::fresh(format!("{} for {}", seen.target, seen.field("x-tenant").unwrap_or("all")))
 }
 
 async fn urls_that_differ_are_different_objects(world: World) {
@@ -63,10 +59,7 @@ async fn urls_that_differ_are_different_objects(world: World) {
         let response = terrace.warm(target).await;
         response.has_tier("L1-HIT");
         let right = format!("{target} for all");
-        assert!(
-            response.text().eq_ignore_ascii_case(&right),
-            "{target}: {response:?}"
-        );
+        assert!(response.text().eq_ignore_ascii_case(&right), "{target}: {response:?}");
     }
 }
 
@@ -77,11 +70,7 @@ async fn the_host_is_part_of_the_key(world: World) {
     let first = terrace.warm_with(&to("one.example")).await.text();
     let other = terrace.send(&to("two.example")).await;
     assert!(!other.is_hit() && other.text() != first, "{other:?}");
-    terrace
-        .send(&to("ONE.example"))
-        .await
-        .has_tier("L1-HIT")
-        .has_body(&first);
+    terrace.send(&to("ONE.example")).await.has_tier("L1-HIT").has_body(&first);
     terrace.send(&to("one.example:8080")).await.has_tier("MISS");
 }
 
@@ -91,38 +80,20 @@ async fn spellings_of_one_url_are_one_object(world: World) {
     terrace.warm("/~user/%E2%82%AC/a%2Fb?q=%2f").await;
     let asked = origin.seen().len();
     // Percent-encoded unreserved characters, and the case of the digits (RFC 3986 6.2.2).
-    terrace
-        .get("/%7Euser/%e2%82%ac/a%2fb?q=%2F")
-        .await
-        .has_tier("L1-HIT");
-    terrace
-        .get("/%7euser/%E2%82%aC/%61%2Fb?q=%2F")
-        .await
-        .has_tier("L1-HIT");
+    terrace.get("/%7Euser/%e2%82%ac/a%2fb?q=%2F").await.has_tier("L1-HIT");
+    terrace.get("/%7euser/%E2%82%aC/%61%2Fb?q=%2F").await.has_tier("L1-HIT");
     assert_eq!(origin.seen().len(), asked);
 }
 
 async fn unkeyed_fields_cannot_choose_the_object(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.on("/x", |seen| {
-        let host = seen
-            .field("x-forwarded-host")
-            .or(seen.field("x-original-url"))
-            .unwrap_or("ours");
+        let host = seen.field("x-forwarded-host").or(seen.field("x-original-url")).unwrap_or("ours");
         Reply::fresh(format!("<script src=//{host}/>"))
     });
-    let poisoned = Request::get("/x")
-        .with("X-Forwarded-Host", "evil.example")
-        .with("X-Original-URL", "/evil");
-    terrace
-        .warm_with(&poisoned)
-        .await
-        .has_body("<script src=//ours/>");
-    terrace
-        .get("/x")
-        .await
-        .has_tier("L1-HIT")
-        .has_body("<script src=//ours/>");
+    let poisoned = Request::get("/x").with("X-Forwarded-Host", "evil.example").with("X-Original-URL", "/evil");
+    terrace.warm_with(&poisoned).await.has_body("<script src=//ours/>");
+    terrace.get("/x").await.has_tier("L1-HIT").has_body("<script src=//ours/>");
 }
 
 async fn a_query_is_sorted_where_the_route_says_so(world: World) {
@@ -143,24 +114,10 @@ async fn ignored_parameters_are_no_part_of_the_key(world: World) {
     let (origin, terrace) = world.serve(config).await;
     origin.otherwise(|seen| Reply::fresh(format!("v{}", seen.nth)));
     let first = terrace.warm("/x?id=1&utm_source=a").await.text();
-    for target in [
-        "/x?id=1",
-        "/x?utm_medium=b&id=1",
-        "/x?id=1&fbclid=z",
-        "/x?fbclid&id=1&utm_x",
-    ] {
-        terrace
-            .get(target)
-            .await
-            .has_tier("L1-HIT")
-            .has_body(&first);
+    for target in ["/x?id=1", "/x?utm_medium=b&id=1", "/x?id=1&fbclid=z", "/x?fbclid&id=1&utm_x"] {
+        terrace.get(target).await.has_tier("L1-HIT").has_body(&first);
     }
-    for target in [
-        "/x?id=2&utm_source=a",
-        "/x?id=1&xutm_source=a",
-        "/x?id=1&utm=a",
-        "/x",
-    ] {
+    for target in ["/x?id=2&utm_source=a", "/x?id=1&xutm_source=a", "/x?id=1&utm=a", "/x"] {
         terrace.get(target).await.has_tier("MISS");
     }
 }
@@ -171,24 +128,10 @@ async fn fields_named_by_a_route_are_part_of_the_key(world: World) {
     origin.otherwise(echo);
     for tenant in ["one", "two"] {
         let request = Request::get("/t/x").with("X-Tenant", tenant);
-        terrace
-            .warm_with(&request)
-            .await
-            .has_body(format!("/t/x for {tenant}"));
+        terrace.warm_with(&request).await.has_body(format!("/t/x for {tenant}"));
     }
-    terrace
-        .get_with("/t/x", "X-Tenant", "one")
-        .await
-        .has_tier("L1-HIT")
-        .has_body("/t/x for one");
-    terrace
-        .get("/t/x")
-        .await
-        .has_tier("MISS")
-        .has_body("/t/x for all");
+    terrace.get_with("/t/x", "X-Tenant", "one").await.has_tier("L1-HIT").has_body("/t/x for one");
+    terrace.get("/t/x").await.has_tier("MISS").has_body("/t/x for all");
     terrace.warm("/u/x").await;
-    terrace
-        .get_with("/u/x", "X-Tenant", "one")
-        .await
-        .has_tier("L1-HIT");
+    terrace.get_with("/u/x", "X-Tenant", "one").await.has_tier("L1-HIT");
 }

@@ -32,13 +32,7 @@ async fn sigterm_ends_it_with_exit_code_0(world: World) {
 async fn sigterm_finishes_what_runs_and_accepts_nothing_new(world: World) {
     let (origin, mut terrace) = world.serve("").await;
     let gate = Gate::new();
-    origin.serve(
-        "/slow",
-        Reply::fresh("one, ")
-            .then(Step::Wait(gate.clone()))
-            .send("two")
-            .chunked(),
-    );
+    origin.serve("/slow", Reply::fresh("one, ").then(Step::Wait(gate.clone())).send("two").chunked());
     let mut client = terrace.connect().await;
     client.request(&Request::get("/slow")).await;
     let head = client.head("GET").await.expect("a head");
@@ -56,11 +50,7 @@ async fn sigterm_finishes_what_runs_and_accepts_nothing_new(world: World) {
     let status = terrace.ended().await;
     assert!(status.success(), "{status}");
     terrace.start().await;
-    terrace
-        .get("/slow")
-        .await
-        .has_tier("L2-HIT")
-        .has_body("one, two");
+    terrace.get("/slow").await.has_tier("L2-HIT").has_body("one, two");
 }
 
 async fn sigterm_finishes_deferred_stores(world: World) {
@@ -79,11 +69,7 @@ async fn sigterm_finishes_deferred_stores(world: World) {
     terrace.start().await;
     let asked = origin.seen().len();
     for number in 0..count {
-        terrace
-            .get(&format!("/{number}"))
-            .await
-            .has_tier("L2-HIT")
-            .has_body(noise(number, 20_000));
+        terrace.get(&format!("/{number}")).await.has_tier("L2-HIT").has_body(noise(number, 20_000));
     }
     assert_eq!(origin.seen().len(), asked);
 }
@@ -118,10 +104,7 @@ async fn write_and_confirm(terrace: &Terrace, numbers: impl Iterator<Item = u64>
     let mut connection = terrace.connect().await;
     let mut behind = std::collections::VecDeque::new();
     for number in numbers {
-        for (number, is_new) in [Some((number, true)), behind.front().map(|n| (*n, false))]
-            .into_iter()
-            .flatten()
-        {
+        for (number, is_new) in [Some((number, true)), behind.front().map(|n| (*n, false))].into_iter().flatten() {
             let bytes = format!("GET {} HTTP/1.1\r\nHost: kill\r\n\r\n", path_of(number));
             if connection.write(bytes.as_bytes()).await.is_err() {
                 return confirmed;
@@ -153,20 +136,14 @@ async fn kill_9_during_writes_loses_nothing_that_l2_acknowledged(world: World) {
     let config = "[tiers.l1]\nmax_size = \"1B\"\n[tiers.l2]\ntimeout = \"10s\"";
     let (mut origin, mut terrace) = world.serve(config).await;
     origin.otherwise(|seen| {
-        let number: u64 = seen
-            .target
-            .rsplit('/')
-            .next()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let number: u64 = seen.target.rsplit('/').next().and_then(|text| text.parse().ok()).unwrap_or(0);
         Reply::ok(noise(number, ENTRY)).with("Cache-Control", "max-age=3600")
     });
     let mut confirmed = BTreeSet::new();
     let mut next = 0u64;
     for round in 0..3 {
         let id = terrace.process().id();
-        let clients =
-            (0..4).map(|client| write_and_confirm(&terrace, (next..).skip(client).step_by(4)));
+        let clients = (0..4).map(|client| write_and_confirm(&terrace, (next..).skip(client).step_by(4)));
         let clients = join(clients.collect());
         let killer = async {
             // In the middle of it: once a few hundred requests have gone through.
@@ -184,23 +161,13 @@ async fn kill_9_during_writes_loses_nothing_that_l2_acknowledged(world: World) {
         next += 1_000_000;
         terrace.start().await;
     }
-    assert!(
-        confirmed.len() > 50,
-        "only {} entries were confirmed",
-        confirmed.len()
-    );
+    assert!(confirmed.len() > 50, "only {} entries were confirmed", confirmed.len());
     let written: BTreeSet<String> = origin.seen().into_iter().map(|seen| seen.target).collect();
     origin.down().await;
     let (mut kept, mut lost) = (0, 0);
     for target in written {
-        let number: u64 = target
-            .rsplit('/')
-            .next()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        let response = terrace
-            .send(&Request::get(&target).with("Host", "kill"))
-            .await;
+        let number: u64 = target.rsplit('/').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let response = terrace.send(&Request::get(&target).with("Host", "kill")).await;
         match response.status {
             200 => {
                 response.has_tier("L2-HIT").has_body(noise(number, ENTRY));
@@ -208,27 +175,17 @@ async fn kill_9_during_writes_loses_nothing_that_l2_acknowledged(world: World) {
             }
             _ => {
                 response.is_problem(502);
-                assert!(
-                    !confirmed.contains(&number),
-                    "{number} was acknowledged and is lost\n{response:?}"
-                );
+                assert!(!confirmed.contains(&number), "{number} was acknowledged and is lost\n{response:?}");
                 lost += 1;
             }
         }
     }
-    assert!(
-        kept >= confirmed.len(),
-        "{kept} kept, {lost} lost, {} confirmed",
-        confirmed.len()
-    );
+    assert!(kept >= confirmed.len(), "{kept} kept, {lost} lost, {} confirmed", confirmed.len());
 }
 
 /// Runs futures side by side on this thread.
 async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures
-        .into_iter()
-        .map(|future| (Box::pin(future), None))
-        .collect();
+    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         let mut pending = false;
         for (future, output) in &mut futures {
@@ -239,17 +196,10 @@ async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
                 }
             }
         }
-        if pending {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
     })
     .await;
-    futures
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
+    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 async fn a_database_of_garbage_is_a_miss_or_a_clear_error(world: World) {
@@ -265,10 +215,7 @@ async fn a_database_of_garbage_is_a_miss_or_a_clear_error(world: World) {
         }
         Err(why) => {
             let why = format!("{why:#}");
-            assert!(
-                why.contains("t.db") && !why.contains("panicked"),
-                "no clear error: {why}"
-            );
+            assert!(why.contains("t.db") && !why.contains("panicked"), "no clear error: {why}");
         }
     }
 }

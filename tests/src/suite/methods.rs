@@ -26,32 +26,19 @@ async fn head_is_answered_from_a_stored_get(world: World) {
     terrace.warm("/x").await;
     let asked = origin.count("/x");
     let head = terrace.send(&Request::new("HEAD", "/x")).await;
-    head.has_status(200)
-        .has_tier("L1-HIT")
-        .has_field("content-length", "12")
-        .has_field("etag", "\"e\"")
-        .has_body("");
+    head.has_status(200).has_tier("L1-HIT").has_field("content-length", "12").has_field("etag", "\"e\"").has_body("");
     assert_eq!(origin.count("/x"), asked);
     // The connection is in step afterwards: no content followed the head.
     let mut kept = terrace.connect().await;
-    kept.send(&Request::new("HEAD", "/x"))
-        .await
-        .has_tier("L1-HIT");
-    kept.send(&Request::get("/x"))
-        .await
-        .has_tier("L1-HIT")
-        .has_body("twelve bytes");
+    kept.send(&Request::new("HEAD", "/x")).await.has_tier("L1-HIT");
+    kept.send(&Request::get("/x")).await.has_tier("L1-HIT").has_body("twelve bytes");
 }
 
 async fn a_head_does_not_fill_a_get_with_nothing(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh("content"));
     for _ in 0..3 {
-        terrace
-            .send(&Request::new("HEAD", "/x"))
-            .await
-            .has_status(200)
-            .has_body("");
+        terrace.send(&Request::new("HEAD", "/x")).await.has_status(200).has_body("");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     terrace.get("/x").await.has_status(200).has_body("content");
@@ -60,39 +47,19 @@ async fn a_head_does_not_fill_a_get_with_nothing(world: World) {
 
 async fn a_post_passes_through_with_its_body(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.on("/form", |seen| {
-        Reply::status(201)
-            .body(seen.body.clone())
-            .with("Cache-Control", "max-age=60")
-    });
+    origin.on("/form", |seen| Reply::status(201).body(seen.body.clone()).with("Cache-Control", "max-age=60"));
     let body: Vec<u8> = (0..100_000u32).map(|n| (n % 251) as u8).collect();
     for _ in 0..2 {
-        let request = Request::new("POST", "/form?q=1")
-            .with("Content-Type", "application/x")
-            .body(body.clone());
+        let request = Request::new("POST", "/form?q=1").with("Content-Type", "application/x").body(body.clone());
         let response = terrace.send(&request).await;
-        response
-            .has_status(201)
-            .has_field("x-cache", "MISS")
-            .has_body(&body);
-        assert_eq!(
-            response.cache_status().text("fwd"),
-            Some("method"),
-            "{response:?}"
-        );
+        response.has_status(201).has_field("x-cache", "MISS").has_body(&body);
+        assert_eq!(response.cache_status().text("fwd"), Some("method"), "{response:?}");
     }
     assert_eq!(origin.count("/form"), 2);
     let seen = origin.last("/form");
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str()),
-        ("POST", "/form?q=1")
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/form?q=1"));
     assert_eq!(seen.field("content-type"), Some("application/x"));
-    assert!(
-        seen.whole && seen.body == body,
-        "{} bytes came",
-        seen.body.len()
-    );
+    assert!(seen.whole && seen.body == body, "{} bytes came", seen.body.len());
 }
 
 async fn a_chunked_request_body_arrives_whole(world: World) {
@@ -114,15 +81,9 @@ async fn an_unsafe_method_makes_its_url_invalid(world: World) {
             _ => Reply::status(204),
         });
         let before = terrace.warm(&path).await.text();
-        terrace
-            .send(&Request::new(method, &path).body(""))
-            .await
-            .has_status(204);
+        terrace.send(&Request::new(method, &path).body("")).await.has_status(204);
         let after = terrace.get(&path).await;
-        assert!(
-            after.text() != before && !after.is_hit(),
-            "{method} left it\n{after:?}"
-        );
+        assert!(after.text() != before && !after.is_hit(), "{method} left it\n{after:?}");
     }
 }
 
@@ -133,14 +94,9 @@ async fn every_variant_is_made_invalid(world: World) {
         _ => Reply::ok("posted"),
     });
     for value in ["1", "2", "3"] {
-        terrace
-            .warm_with(&Request::get("/x").with("X-A", value))
-            .await;
+        terrace.warm_with(&Request::get("/x").with("X-A", value)).await;
     }
-    terrace
-        .send(&Request::new("POST", "/x").body("b"))
-        .await
-        .has_status(200);
+    terrace.send(&Request::new("POST", "/x").body("b")).await.has_status(200);
     for value in ["1", "2", "3"] {
         let response = terrace.get_with("/x", "X-A", value).await;
         assert!(!response.is_hit(), "variant {value} is left\n{response:?}");
@@ -153,16 +109,8 @@ async fn location_and_content_location_of_the_same_origin_are_made_invalid(world
         origin.on(path, |seen| Reply::fresh(format!("v{}", seen.nth)));
         terrace.warm(path).await;
     }
-    origin.serve(
-        "/form",
-        Reply::status(201)
-            .with("Location", "/a")
-            .with("Content-Location", "/b"),
-    );
-    terrace
-        .send(&Request::new("POST", "/form").body("b"))
-        .await
-        .has_status(201);
+    origin.serve("/form", Reply::status(201).with("Location", "/a").with("Content-Location", "/b"));
+    terrace.send(&Request::new("POST", "/form").body("b")).await.has_status(201);
     for path in ["/a", "/b"] {
         let response = terrace.get(path).await;
         assert!(!response.is_hit(), "{path} is left\n{response:?}");
@@ -173,14 +121,8 @@ async fn a_location_elsewhere_makes_nothing_invalid(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/a", Reply::fresh("a"));
     terrace.warm("/a").await;
-    origin.serve(
-        "/form",
-        Reply::status(201).with("Location", "http://elsewhere.example/a"),
-    );
-    terrace
-        .send(&Request::new("POST", "/form").body("b"))
-        .await
-        .has_status(201);
+    origin.serve("/form", Reply::status(201).with("Location", "http://elsewhere.example/a"));
+    terrace.send(&Request::new("POST", "/form").body("b")).await.has_status(201);
     terrace.get("/a").await.has_tier("L1-HIT");
 }
 
@@ -193,10 +135,7 @@ async fn a_failed_unsafe_request_makes_nothing_invalid(world: World) {
             _ => Reply::status(status),
         });
         terrace.warm(&path).await;
-        terrace
-            .send(&Request::new("POST", &path).body("b"))
-            .await
-            .has_status(status);
+        terrace.send(&Request::new("POST", &path).body("b")).await.has_status(status);
         terrace.get(&path).await.has_tier("L1-HIT").has_body("kept");
     }
 }
@@ -205,29 +144,18 @@ async fn safe_methods_make_nothing_invalid(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh("kept"));
     terrace.warm("/x").await;
-    terrace
-        .send(&Request::new("OPTIONS", "/x"))
-        .await
-        .has_status(200);
-    terrace
-        .send(&Request::new("HEAD", "/x"))
-        .await
-        .has_status(200);
+    terrace.send(&Request::new("OPTIONS", "/x")).await.has_status(200);
+    terrace.send(&Request::new("HEAD", "/x")).await.has_status(200);
     terrace.get("/x").await.has_tier("L1-HIT").has_body("kept");
 }
 
 async fn an_unsafe_request_is_never_answered_from_the_cache(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.on("/x", |seen| {
-        Reply::fresh(format!("{} {}", seen.method, seen.nth))
-    });
+    origin.on("/x", |seen| Reply::fresh(format!("{} {}", seen.method, seen.nth)));
     terrace.warm("/x").await;
     for method in ["POST", "PUT", "DELETE"] {
         let response = terrace.send(&Request::new(method, "/x").body("b")).await;
-        assert!(
-            !response.is_hit() && response.text().starts_with(method),
-            "{response:?}"
-        );
+        assert!(!response.is_hit() && response.text().starts_with(method), "{response:?}");
     }
 }
 
@@ -238,10 +166,7 @@ async fn what_was_made_invalid_stays_invalid_after_a_restart(world: World) {
         _ => Reply::status(204),
     });
     let before = terrace.warm("/x").await.text();
-    terrace
-        .send(&Request::new("DELETE", "/x"))
-        .await
-        .has_status(204);
+    terrace.send(&Request::new("DELETE", "/x")).await.has_status(204);
     terrace.restart().await;
     let after = terrace.get("/x").await;
     assert_ne!(after.text(), before, "{after:?}");

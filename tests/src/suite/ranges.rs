@@ -25,12 +25,7 @@ fn content() -> Vec<u8> {
 
 async fn a_single_range_comes_from_the_stored_response(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.serve(
-        "/x",
-        Reply::fresh(content())
-            .with("ETag", "\"e\"")
-            .with("Content-Type", "image/x"),
-    );
+    origin.serve("/x", Reply::fresh(content()).with("ETag", "\"e\"").with("Content-Type", "image/x"));
     terrace.warm("/x").await;
     let asked = origin.count("/x");
     for (range, from, to) in [
@@ -44,15 +39,10 @@ async fn a_single_range_comes_from_the_stored_response(world: World) {
         ("Bytes=1-2", 1, 2),
     ] {
         let response = terrace.get_with("/x", "Range", range).await;
-        response
-            .has_status(206)
-            .has_body(&content()[from..=to])
-            .has_tier("L1-HIT");
+        response.has_status(206).has_body(&content()[from..=to]).has_tier("L1-HIT");
         response.has_field("content-range", &format!("bytes {from}-{to}/{SIZE}"));
         response.has_field("content-length", &(to - from + 1).to_string());
-        response
-            .has_field("content-type", "image/x")
-            .has_field("etag", "\"e\"");
+        response.has_field("content-type", "image/x").has_field("etag", "\"e\"");
     }
     assert_eq!(origin.count("/x"), asked);
 }
@@ -61,60 +51,33 @@ async fn a_single_range_comes_from_the_stored_response(world: World) {
 fn parts(response: &Response) -> Vec<(String, Vec<u8>)> {
     let kind = response.field("content-type").unwrap_or_default();
     assert!(kind.starts_with("multipart/byteranges"), "{response:?}");
-    let boundary = kind
-        .split("boundary=")
-        .nth(1)
-        .unwrap_or_default()
-        .trim_matches('"');
+    let boundary = kind.split("boundary=").nth(1).unwrap_or_default().trim_matches('"');
     assert!(!boundary.is_empty(), "{response:?}");
     let delimiter = format!("\r\n--{boundary}");
     let body = [b"\r\n", response.body.as_ref()].concat();
     let mut found = Vec::new();
     let mut rest = &body[..];
     loop {
-        let at = rest
-            .windows(delimiter.len())
-            .position(|window| window == delimiter.as_bytes())
-            .expect("a delimiter");
+        let at = rest.windows(delimiter.len()).position(|window| window == delimiter.as_bytes()).expect("a delimiter");
         rest = &rest[at + delimiter.len()..];
         if rest.starts_with(b"--") {
             return found;
         }
-        let end = rest
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .expect("a part's head");
+        let end = rest.windows(4).position(|window| window == b"\r\n\r\n").expect("a part's head");
         let head = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let line = head
-            .lines()
-            .find(|line| line.to_ascii_lowercase().starts_with("content-range:"));
-        let range = line
-            .and_then(|line| line.split_once(':'))
-            .expect("Content-Range")
-            .1
-            .trim()
-            .to_owned();
+        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-range:"));
+        let range = line.and_then(|line| line.split_once(':')).expect("Content-Range").1.trim().to_owned();
         rest = &rest[end + 4..];
-        let length = rest
-            .windows(delimiter.len())
-            .position(|window| window == delimiter.as_bytes())
-            .expect("an end");
+        let length = rest.windows(delimiter.len()).position(|window| window == delimiter.as_bytes()).expect("an end");
         found.push((range, rest[..length].to_vec()));
     }
 }
 
 async fn several_ranges_come_as_multipart(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.serve(
-        "/x",
-        Reply::fresh(content())
-            .with("ETag", "\"e\"")
-            .with("Content-Type", "image/x"),
-    );
+    origin.serve("/x", Reply::fresh(content()).with("ETag", "\"e\"").with("Content-Type", "image/x"));
     terrace.warm("/x").await;
-    let response = terrace
-        .get_with("/x", "Range", "bytes=0-9, 100-199, -5")
-        .await;
+    let response = terrace.get_with("/x", "Range", "bytes=0-9, 100-199, -5").await;
     response.has_status(206).has_tier("L1-HIT");
     let content = content();
     let wanted = [
@@ -125,15 +88,9 @@ async fn several_ranges_come_as_multipart(world: World) {
     assert_eq!(parts(&response), wanted);
     // Thousands of ranges are an attack: anything but more bytes than the content many times over.
     let many: Vec<String> = (0..2000).map(|n| format!("{}-", n % 10)).collect();
-    let response = terrace
-        .get_with("/x", "Range", &format!("bytes={}", many.join(",")))
-        .await;
+    let response = terrace.get_with("/x", "Range", &format!("bytes={}", many.join(","))).await;
     assert!(matches!(response.status, 200 | 206 | 416), "{response:?}");
-    assert!(
-        response.body.len() < 4 * SIZE,
-        "{} bytes",
-        response.body.len()
-    );
+    assert!(response.body.len() < 4 * SIZE, "{} bytes", response.body.len());
 }
 
 async fn a_range_beyond_the_end_is_416(world: World) {
@@ -142,16 +99,9 @@ async fn a_range_beyond_the_end_is_416(world: World) {
     terrace.warm("/x").await;
     for range in ["bytes=10000-", "bytes=20000-30000", "bytes=-0"] {
         let response = terrace.get_with("/x", "Range", range).await;
-        response
-            .has_status(416)
-            .has_field("content-range", &format!("bytes */{SIZE}"));
+        response.has_status(416).has_field("content-range", &format!("bytes */{SIZE}"));
     }
-    terrace
-        .get("/x")
-        .await
-        .has_status(200)
-        .has_tier("L1-HIT")
-        .has_body(content());
+    terrace.get("/x").await.has_status(200).has_tier("L1-HIT").has_body(content());
     origin.serve("/empty", Reply::fresh(""));
     terrace.warm("/empty").await;
     let response = terrace.get_with("/empty", "Range", "bytes=0-").await;
@@ -162,15 +112,9 @@ async fn a_range_that_is_not_understood_is_ignored(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh(content()));
     terrace.warm("/x").await;
-    for range in [
-        "lines=1-2",
-        "bytes=5-2",
-        "bytes=a-b",
-        "bytes",
-        "bytes=",
-        "bytes=1-2-3",
-        "bytes=99999999999999999999-x",
-    ] {
+    for range in
+        ["lines=1-2", "bytes=5-2", "bytes=a-b", "bytes", "bytes=", "bytes=1-2-3", "bytes=99999999999999999999-x"]
+    {
         let response = terrace.get_with("/x", "Range", range).await;
         assert_eq!(response.status, 200, "{range}\n{response:?}");
         response.has_body(content());
@@ -180,12 +124,7 @@ async fn a_range_that_is_not_understood_is_ignored(world: World) {
 async fn if_range_needs_a_strong_match(world: World) {
     let (origin, terrace) = world.serve("").await;
     let modified = "Wed, 01 Jul 2026 12:00:00 GMT";
-    origin.serve(
-        "/strong",
-        Reply::fresh(content())
-            .with("ETag", "\"e\"")
-            .with("Last-Modified", modified),
-    );
+    origin.serve("/strong", Reply::fresh(content()).with("ETag", "\"e\"").with("Last-Modified", modified));
     origin.serve("/weak", Reply::fresh(content()).with("ETag", "W/\"e\""));
     for (path, validator, status) in [
         ("/strong", "\"e\"", 206),
@@ -197,19 +136,10 @@ async fn if_range_needs_a_strong_match(world: World) {
         ("/weak", "\"e\"", 200),
     ] {
         terrace.warm(path).await;
-        let request = Request::get(path)
-            .with("Range", "bytes=0-9")
-            .with("If-Range", validator);
+        let request = Request::get(path).with("Range", "bytes=0-9").with("If-Range", validator);
         let response = terrace.send(&request).await;
-        assert_eq!(
-            response.status, status,
-            "{path} If-Range: {validator}\n{response:?}"
-        );
-        let wanted = if status == 206 {
-            content()[..10].to_vec()
-        } else {
-            content()
-        };
+        assert_eq!(response.status, status, "{path} If-Range: {validator}\n{response:?}");
+        let wanted = if status == 206 { content()[..10].to_vec() } else { content() };
         response.has_body(wanted);
     }
 }
@@ -226,18 +156,10 @@ async fn a_range_of_something_unknown_is_answered_rightly_and_fills_nothing_wron
     });
     for _ in 0..3 {
         let response = terrace.get_with("/x", "Range", "bytes=0-9").await;
-        response
-            .has_status(206)
-            .has_body(&content()[..10])
-            .has_field("content-range", &format!("bytes 0-9/{SIZE}"));
+        response.has_status(206).has_body(&content()[..10]).has_field("content-range", &format!("bytes 0-9/{SIZE}"));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    terrace
-        .get("/x")
-        .await
-        .has_status(200)
-        .has_body(content())
-        .lacks("content-range");
+    terrace.get("/x").await.has_status(200).has_body(content()).lacks("content-range");
     terrace.warm("/x").await.has_status(200).has_body(content());
     // An origin that knows no ranges: the whole is a right answer, and so is the part.
     origin.serve("/whole", Reply::fresh(content()));
@@ -254,10 +176,7 @@ async fn a_range_comes_from_l2_too(world: World) {
     terrace.warm("/x").await;
     let asked = origin.count("/x");
     let response = terrace.get_with("/x", "Range", "bytes=5000-5999").await;
-    response
-        .has_status(206)
-        .has_tier("L2-HIT")
-        .has_body(&content()[5000..6000]);
+    response.has_status(206).has_tier("L2-HIT").has_body(&content()[5000..6000]);
     assert_eq!(origin.count("/x"), asked);
 }
 
@@ -265,39 +184,18 @@ async fn a_condition_comes_before_a_range(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh(content()).with("ETag", "\"e\""));
     terrace.warm("/x").await;
-    let have = Request::get("/x")
-        .with("Range", "bytes=0-9")
-        .with("If-None-Match", "\"e\"");
+    let have = Request::get("/x").with("Range", "bytes=0-9").with("If-None-Match", "\"e\"");
     terrace.send(&have).await.has_status(304);
-    let other = Request::get("/x")
-        .with("Range", "bytes=0-9")
-        .with("If-None-Match", "\"o\"");
-    terrace
-        .send(&other)
-        .await
-        .has_status(206)
-        .has_body(&content()[..10]);
+    let other = Request::get("/x").with("Range", "bytes=0-9").with("If-None-Match", "\"o\"");
+    terrace.send(&other).await.has_status(206).has_body(&content()[..10]);
 }
 
 async fn a_range_of_a_head_or_an_error_is_ignored(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh(content()));
     terrace.warm("/x").await;
-    terrace
-        .send(&Request::new("HEAD", "/x").with("Range", "bytes=0-9"))
-        .await
-        .has_status(200)
-        .has_body("");
-    origin.serve(
-        "/gone",
-        Reply::status(410)
-            .body("gone for ever")
-            .with("Cache-Control", "max-age=60"),
-    );
+    terrace.send(&Request::new("HEAD", "/x").with("Range", "bytes=0-9")).await.has_status(200).has_body("");
+    origin.serve("/gone", Reply::status(410).body("gone for ever").with("Cache-Control", "max-age=60"));
     terrace.warm("/gone").await;
-    terrace
-        .get_with("/gone", "Range", "bytes=0-3")
-        .await
-        .has_status(410)
-        .has_body("gone for ever");
+    terrace.get_with("/gone", "Range", "bytes=0-3").await.has_status(410).has_body("gone for ever");
 }

@@ -14,14 +14,8 @@ pub const ALL: &[Behaviour] = behaviours![
 ];
 
 async fn a_ttl_overrides_the_origin_but_opens_nothing(world: World) {
-    let (origin, terrace) = world
-        .serve("[[route]]\nmatch = \"/api/*\"\nttl = \"1h\"")
-        .await;
-    for (path, value) in [
-        ("/api/short", "max-age=1"),
-        ("/api/long", "max-age=86400"),
-        ("/api/zero", "max-age=0"),
-    ] {
+    let (origin, terrace) = world.serve("[[route]]\nmatch = \"/api/*\"\nttl = \"1h\"").await;
+    for (path, value) in [("/api/short", "max-age=1"), ("/api/long", "max-age=86400"), ("/api/zero", "max-age=0")] {
         origin.serve(path, Reply::ok("x").with("Cache-Control", value));
         let hit = terrace.warm(path).await;
         let ttl = hit.cache_status().number("ttl").unwrap_or(-1);
@@ -38,16 +32,11 @@ async fn a_ttl_overrides_the_origin_but_opens_nothing(world: World) {
 }
 
 async fn cache_off_is_a_bypass(world: World) {
-    let (origin, terrace) = world
-        .serve("[[route]]\nmatch = \"/live/*\"\ncache = \"off\"")
-        .await;
+    let (origin, terrace) = world.serve("[[route]]\nmatch = \"/live/*\"\ncache = \"off\"").await;
     origin.on("/live/x", |seen| Reply::fresh(format!("v{}", seen.nth)));
     for nth in 1..=4 {
         let response = terrace.get("/live/x").await;
-        response
-            .has_tier("BYPASS")
-            .has_field("x-cache", "MISS")
-            .has_body(format!("v{nth}"));
+        response.has_tier("BYPASS").has_field("x-cache", "MISS").has_body(format!("v{nth}"));
         let status = response.cache_status();
         assert_eq!(status.text("fwd"), Some("bypass"), "{response:?}");
         assert!(!status.flag("stored"), "{response:?}");
@@ -56,16 +45,12 @@ async fn cache_off_is_a_bypass(world: World) {
 }
 
 async fn cache_only_never_asks_the_origin(world: World) {
-    let (origin, terrace) = world
-        .serve("[[route]]\nmatch = \"/offline/*\"\ncache = \"only\"")
-        .await;
+    let (origin, terrace) = world.serve("[[route]]\nmatch = \"/offline/*\"\ncache = \"only\"").await;
     origin.serve("/offline/x", Reply::fresh("x"));
     for _ in 0..3 {
         terrace.get("/offline/x").await.is_problem(504);
     }
-    terrace
-        .send(&Request::new("POST", "/offline/x").body("b"))
-        .await;
+    terrace.send(&Request::new("POST", "/offline/x").body("b")).await;
     assert_eq!(origin.count("/offline/x"), 0);
 }
 
@@ -74,19 +59,10 @@ async fn the_first_route_that_matches_wins(world: World) {
                   [[route]]\nmatch = \"*.json\"\nttl = \"30m\"";
     let (origin, terrace) = world.serve(config).await;
     origin.otherwise(|_| Reply::fresh("x"));
-    for (path, minutes) in [
-        ("/a/bc", 10),
-        ("/a/c", 20),
-        ("/a/b.json", 10),
-        ("/c/x.json", 30),
-        ("/c/x.jsonp", 1),
-    ] {
+    for (path, minutes) in [("/a/bc", 10), ("/a/c", 20), ("/a/b.json", 10), ("/c/x.json", 30), ("/c/x.jsonp", 1)] {
         let hit = terrace.warm(path).await;
         let ttl = hit.cache_status().number("ttl").unwrap_or(-1);
-        assert!(
-            (minutes * 60 - 40..=minutes * 60).contains(&ttl),
-            "{path}: {hit:?}"
-        );
+        assert!((minutes * 60 - 40..=minutes * 60).contains(&ttl), "{path}: {hit:?}");
     }
 }
 
@@ -96,23 +72,15 @@ async fn a_route_overrides_what_the_cache_section_says(world: World) {
                   negative_ttl = { 404 = \"1m\" }\ndefault_ttl = \"1m\"";
     let (origin, terrace) = world.serve(config).await;
     for prefix in ["/own", "/other"] {
-        origin.serve(
-            &format!("{prefix}/cookie"),
-            Reply::fresh("c").with("Set-Cookie", "a=1"),
-        );
+        origin.serve(&format!("{prefix}/cookie"), Reply::fresh("c").with("Set-Cookie", "a=1"));
         origin.serve(&format!("{prefix}/bare"), Reply::ok("b"));
         origin.serve(&format!("{prefix}/missing"), Reply::status(404).body("m"));
     }
     for name in ["cookie", "bare", "missing"] {
         terrace.warm(&format!("/own/{name}")).await;
-        terrace
-            .stays_a_miss(&Request::get(&format!("/other/{name}")))
-            .await;
+        terrace.stays_a_miss(&Request::get(&format!("/other/{name}"))).await;
     }
     let asked = origin.count("/own/bare");
-    terrace
-        .get_with("/own/bare", "Cache-Control", "no-cache")
-        .await
-        .has_status(200);
+    terrace.get_with("/own/bare", "Cache-Control", "no-cache").await.has_status(200);
     assert_eq!(origin.count("/own/bare"), asked + 1);
 }

@@ -25,23 +25,12 @@ fn is_stale(response: &Response) -> bool {
 }
 
 async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) {
-    let (origin, terrace) = world
-        .serve("[cache]\nstale_while_revalidate = \"1h\"")
-        .await;
-    origin.serve(
-        "/x",
-        Reply::ok("old")
-            .with("Cache-Control", "max-age=1")
-            .with("ETag", "\"old\""),
-    );
+    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
+    origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1").with("ETag", "\"old\""));
     terrace.warm("/x").await.has_body("old");
     let gate = Gate::new();
     let held = gate.clone();
-    origin.on("/x", move |_| {
-        Reply::fresh("new")
-            .with("ETag", "\"new\"")
-            .before(Step::Wait(held.clone()))
-    });
+    origin.on("/x", move |_| Reply::fresh("new").with("ETag", "\"new\"").before(Step::Wait(held.clone())));
     let asked = origin.count("/x");
     let stale = terrace.until(&Request::get("/x"), "stale", is_stale).await;
     // It came although the origin has not answered.
@@ -52,93 +41,47 @@ async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) 
     assert!(stale.age() >= Some(1), "{stale:?}");
     origin.until("/x", asked + 1).await;
     gate.open();
-    terrace
-        .until(&Request::get("/x"), "refreshed", |response| {
-            response.text() == "new"
-        })
-        .await
-        .has_tier("L1-HIT");
-    assert_eq!(
-        origin.count("/x"),
-        asked + 1,
-        "one stale response, one refresh"
-    );
+    terrace.until(&Request::get("/x"), "refreshed", |response| response.text() == "new").await.has_tier("L1-HIT");
+    assert_eq!(origin.count("/x"), asked + 1, "one stale response, one refresh");
 }
 
 async fn the_refresh_in_the_background_is_a_validation_where_it_can_be(world: World) {
-    let (origin, terrace) = world
-        .serve("[cache]\nstale_while_revalidate = \"1h\"")
-        .await;
+    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
     origin.on("/x", |seen| match seen.field("if-none-match") {
-        Some("\"e\"") => Reply::status(304)
-            .with("ETag", "\"e\"")
-            .with("Cache-Control", "max-age=600")
-            .with("X-V", "2"),
-        _ => Reply::ok("body")
-            .with("ETag", "\"e\"")
-            .with("Cache-Control", "max-age=1")
-            .with("X-V", "1"),
+        Some("\"e\"") => Reply::status(304).with("ETag", "\"e\"").with("Cache-Control", "max-age=600").with("X-V", "2"),
+        _ => Reply::ok("body").with("ETag", "\"e\"").with("Cache-Control", "max-age=1").with("X-V", "1"),
     });
     terrace.warm("/x").await;
-    let refreshed = terrace
-        .until(&Request::get("/x"), "refreshed", |response| {
-            response.field("x-v") == Some("2")
-        })
-        .await;
-    refreshed
-        .has_status(200)
-        .has_body("body")
-        .has_tier("L1-HIT");
+    let refreshed =
+        terrace.until(&Request::get("/x"), "refreshed", |response| response.field("x-v") == Some("2")).await;
+    refreshed.has_status(200).has_body("body").has_tier("L1-HIT");
     assert_eq!(origin.last("/x").field("if-none-match"), Some("\"e\""));
 }
 
 async fn stale_while_revalidate_of_the_response_outranks_the_configuration(world: World) {
-    let (origin, terrace) = world
-        .serve("[cache]\nstale_while_revalidate = \"0s\"")
-        .await;
+    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"0s\"").await;
     origin.on("/x", |seen| {
-        Reply::ok(format!("v{}", seen.nth))
-            .with("Cache-Control", "max-age=1, stale-while-revalidate=1000")
+        Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1, stale-while-revalidate=1000")
     });
     terrace.warm("/x").await;
-    terrace
-        .until(&Request::get("/x"), "stale", is_stale)
-        .await
-        .has_status(200);
-    let (origin, terrace) = world
-        .serve("[cache]\nstale_while_revalidate = \"1h\"\nstale_if_error = \"0s\"")
-        .await;
+    terrace.until(&Request::get("/x"), "stale", is_stale).await.has_status(200);
+    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"\nstale_if_error = \"0s\"").await;
     origin.on("/x", |seen| {
-        Reply::ok(format!("v{}", seen.nth))
-            .with("Cache-Control", "max-age=1, stale-while-revalidate=0")
+        Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1, stale-while-revalidate=0")
     });
     terrace.warm("/x").await;
-    let next = terrace
-        .until(&Request::get("/x"), "expired", |response| {
-            !response.is_hit()
-        })
-        .await;
+    let next = terrace.until(&Request::get("/x"), "expired", |response| !response.is_hit()).await;
     assert!(!is_stale(&next), "{next:?}");
 }
 
 async fn a_failed_refresh_keeps_the_stale_response(world: World) {
-    let (mut origin, terrace) = world
-        .serve("[cache]\nstale_while_revalidate = \"1h\"")
-        .await;
+    let (mut origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
     origin.down().await;
-    terrace
-        .until(&Request::get("/x"), "stale", is_stale)
-        .await
-        .has_body("old");
+    terrace.until(&Request::get("/x"), "stale", is_stale).await.has_body("old");
     for _ in 0..5 {
-        terrace
-            .get("/x")
-            .await
-            .has_status(200)
-            .has_tier("STALE-L1")
-            .has_body("old");
+        terrace.get("/x").await.has_status(200).has_tier("STALE-L1").has_body("old");
     }
 }
 
@@ -186,42 +129,22 @@ async fn outside_its_window_an_error_is_an_error(world: World) {
     let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"";
     let (mut origin, terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
-    origin.serve(
-        "/y",
-        Reply::ok("old").with("Cache-Control", "max-age=1, stale-if-error=1"),
-    );
+    origin.serve("/y", Reply::ok("old").with("Cache-Control", "max-age=1, stale-if-error=1"));
     terrace.warm("/x").await;
     terrace.warm("/y").await;
     origin.serve("/x", Reply::status(503).body("broken"));
-    let error = terrace
-        .until(&Request::get("/x"), "an error", |response| {
-            response.status == 503
-        })
-        .await;
+    let error = terrace.until(&Request::get("/x"), "an error", |response| response.status == 503).await;
     error.has_body("broken");
     origin.down().await;
-    terrace
-        .until(&Request::get("/x"), "an error of ours", |response| {
-            response.status == 502
-        })
-        .await
-        .is_problem(502);
-    terrace
-        .until(&Request::get("/y"), "outside the window", |response| {
-            response.status == 502
-        })
-        .await
-        .is_problem(502);
+    terrace.until(&Request::get("/x"), "an error of ours", |response| response.status == 502).await.is_problem(502);
+    terrace.until(&Request::get("/y"), "outside the window", |response| response.status == 502).await.is_problem(502);
 }
 
 async fn must_revalidate_forbids_stale(world: World) {
     let config = "[cache]\nstale_while_revalidate = \"1h\"\nstale_if_error = \"1h\"";
     let (mut origin, terrace) = world.serve(config).await;
-    let closed = [
-        ("/must", "max-age=1, must-revalidate"),
-        ("/proxy", "max-age=1, proxy-revalidate"),
-        ("/s", "s-maxage=1"),
-    ];
+    let closed =
+        [("/must", "max-age=1, must-revalidate"), ("/proxy", "max-age=1, proxy-revalidate"), ("/s", "s-maxage=1")];
     for (path, value) in closed {
         origin.serve(path, Reply::ok("old").with("Cache-Control", value));
         terrace.warm(path).await;
@@ -240,12 +163,7 @@ async fn a_client_error_is_no_reason_for_stale(world: World) {
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
     origin.serve("/x", Reply::status(404).body("gone"));
-    terrace
-        .until(&Request::get("/x"), "gone", |response| {
-            response.status == 404
-        })
-        .await
-        .has_body("gone");
+    terrace.until(&Request::get("/x"), "gone", |response| response.status == 404).await.has_body("gone");
 }
 
 async fn stale_comes_from_l2_after_a_restart(world: World) {
@@ -257,12 +175,7 @@ async fn stale_comes_from_l2_after_a_restart(world: World) {
     terrace.until(&Request::get("/x"), "stale", is_stale).await;
     origin.down().await;
     terrace.restart().await;
-    terrace
-        .get("/x")
-        .await
-        .has_status(200)
-        .has_tier("STALE-L2")
-        .has_body("old");
+    terrace.get("/x").await.has_status(200).has_tier("STALE-L2").has_body("old");
 }
 
 async fn recovery_ends_it(world: World) {
@@ -275,9 +188,5 @@ async fn recovery_ends_it(world: World) {
     origin.serve("/x", Reply::fresh("new"));
     origin.up().await;
     // A cache may space its attempts after a failure.
-    terrace
-        .until(&Request::get("/x"), "recovered", |response| {
-            response.text() == "new"
-        })
-        .await;
+    terrace.until(&Request::get("/x"), "recovered", |response| response.text() == "new").await;
 }

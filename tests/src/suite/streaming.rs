@@ -20,9 +20,7 @@ async fn the_first_chunk_reaches_the_client_before_the_origin_ends(world: World)
     let (origin, terrace) = world.serve("").await;
     for (path, chunked) in [("/chunked", true), ("/length", false)] {
         let gate = Gate::new();
-        let reply = Reply::fresh("first ")
-            .then(Step::Wait(gate.clone()))
-            .send("second");
+        let reply = Reply::fresh("first ").then(Step::Wait(gate.clone())).send("second");
         origin.serve(path, if chunked { reply.chunked() } else { reply });
         let mut client = terrace.connect().await;
         client.request(&Request::get(path)).await;
@@ -56,12 +54,7 @@ async fn a_client_that_leaves_early_leaves_nothing_truncated(world: World) {
     let body = noise(4, 4 << 20);
     let gate = Gate::new();
     let rest = body[1000..].to_vec();
-    origin.serve(
-        "/x",
-        Reply::fresh(body[..1000].to_vec())
-            .then(Step::Wait(gate.clone()))
-            .send(rest),
-    );
+    origin.serve("/x", Reply::fresh(body[..1000].to_vec()).then(Step::Wait(gate.clone())).send(rest));
     let mut client = terrace.connect().await;
     client.request(&Request::get("/x")).await;
     client.head("GET").await.expect("a head");
@@ -78,44 +71,30 @@ async fn a_client_that_leaves_early_leaves_nothing_truncated(world: World) {
 
 /// The bytes on MISS, from L1, from L2, and from L1 after promotion; with a length and in chunks.
 async fn same_from_every_tier(world: World, sizes: &[usize]) {
-    let config = "[tiers.l1]\nmax_size = \"32MiB\"\ntimeout = \"10s\"\n[tiers.l2]\nmax_size = \"32MiB\"\ntimeout = \"10s\"";
+    let config =
+        "[tiers.l1]\nmax_size = \"32MiB\"\ntimeout = \"10s\"\n[tiers.l2]\nmax_size = \"32MiB\"\ntimeout = \"10s\"";
     let (origin, mut terrace) = world.serve(config).await;
     let mut paths = Vec::new();
     for size in sizes {
         for chunked in [false, true] {
             let (path, body) = (format!("/{size}/{chunked}"), noise(*size as u64 + 1, *size));
             let reply = if chunked {
-                body.chunks(100_000)
-                    .fold(Reply::fresh(""), |reply, chunk| reply.send(chunk.to_vec()))
-                    .chunked()
+                body.chunks(100_000).fold(Reply::fresh(""), |reply, chunk| reply.send(chunk.to_vec())).chunked()
             } else {
                 Reply::fresh(body.clone())
             };
             origin.serve(&path, reply);
-            terrace
-                .get(&path)
-                .await
-                .has_status(200)
-                .has_tier("MISS")
-                .has_body(&body);
+            terrace.get(&path).await.has_status(200).has_tier("MISS").has_body(&body);
             terrace.warm(&path).await.has_tier("L1-HIT").has_body(&body);
             paths.push((path, body));
         }
     }
     terrace.restart().await;
     for (path, body) in &paths {
-        terrace
-            .get(path)
-            .await
-            .has_status(200)
-            .has_tier("L2-HIT")
-            .has_body(body);
+        terrace.get(path).await.has_status(200).has_tier("L2-HIT").has_body(body);
         let promoted = |response: &crate::client::Response| response.tier() == "L1-HIT";
-        let hit = terrace
-            .until(&Request::get(path), "promoted to L1", promoted)
-            .await;
-        hit.has_body(body)
-            .has_field("content-length", &body.len().to_string());
+        let hit = terrace.until(&Request::get(path), "promoted to L1", promoted).await;
+        hit.has_body(body).has_field("content-length", &body.len().to_string());
     }
 }
 
@@ -135,24 +114,14 @@ async fn a_chunked_body_gets_a_length_once_it_is_stored(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh("one, ").send("two").chunked());
     terrace.get("/x").await.has_status(200).has_body("one, two");
-    terrace
-        .warm("/x")
-        .await
-        .has_field("content-length", "8")
-        .lacks("transfer-encoding")
-        .has_body("one, two");
+    terrace.warm("/x").await.has_field("content-length", "8").lacks("transfer-encoding").has_body("one, two");
 }
 
 async fn trailers_and_chunk_extensions_do_not_end_up_in_the_body(world: World) {
     let (origin, terrace) = world.serve("").await;
     let raw = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
                3;name=value\r\none\r\n4\r\n two\r\n0\r\nX-Sum: 7\r\n\r\n";
-    origin.serve(
-        "/x",
-        Reply::ok("")
-            .before(Step::Raw(raw.into()))
-            .before(Step::Cut),
-    );
+    origin.serve("/x", Reply::ok("").before(Step::Raw(raw.into())).before(Step::Cut));
     terrace.get("/x").await.has_status(200).has_body("one two");
     terrace.warm("/x").await.has_body("one two").lacks("x-sum");
 }

@@ -29,17 +29,12 @@ async fn variants_are_stored_side_by_side(world: World) {
     let languages = ["de", "en", "fr", "ja"];
     for language in languages {
         let request = Request::get("/x").with("Accept-Language", language);
-        terrace
-            .warm_with(&request)
-            .await
-            .has_body(format!("in {language}"));
+        terrace.warm_with(&request).await.has_body(format!("in {language}"));
     }
     let asked = origin.count("/x");
     for language in languages.iter().rev() {
         let hit = terrace.get_with("/x", "Accept-Language", language).await;
-        hit.has_tier("L1-HIT")
-            .has_body(format!("in {language}"))
-            .has_field("vary", "Accept-Language");
+        hit.has_tier("L1-HIT").has_body(format!("in {language}")).has_field("vary", "Accept-Language");
     }
     assert_eq!(origin.count("/x"), asked);
 }
@@ -48,9 +43,7 @@ async fn variants_survive_a_restart(world: World) {
     let (origin, mut terrace) = world.serve("").await;
     origin.on("/x", by_language);
     for language in ["de", "en"] {
-        terrace
-            .warm_with(&Request::get("/x").with("Accept-Language", language))
-            .await;
+        terrace.warm_with(&Request::get("/x").with("Accept-Language", language)).await;
     }
     terrace.restart().await;
     let asked = origin.count("/x");
@@ -65,20 +58,10 @@ async fn a_variant_miss_is_told_from_a_url_miss(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.on("/x", by_language);
     let first = terrace.get_with("/x", "Accept-Language", "de").await;
-    assert_eq!(
-        first.cache_status().text("fwd"),
-        Some("uri-miss"),
-        "{first:?}"
-    );
-    terrace
-        .warm_with(&Request::get("/x").with("Accept-Language", "de"))
-        .await;
+    assert_eq!(first.cache_status().text("fwd"), Some("uri-miss"), "{first:?}");
+    terrace.warm_with(&Request::get("/x").with("Accept-Language", "de")).await;
     let other = terrace.get_with("/x", "Accept-Language", "en").await;
-    assert_eq!(
-        other.cache_status().text("fwd"),
-        Some("vary-miss"),
-        "{other:?}"
-    );
+    assert_eq!(other.cache_status().text("fwd"), Some("vary-miss"), "{other:?}");
 }
 
 async fn vary_star_is_never_reused(world: World) {
@@ -87,47 +70,26 @@ async fn vary_star_is_never_reused(world: World) {
         origin.serve(path, Reply::fresh("any").with("Vary", value));
         terrace.stays_a_miss(&Request::get(path)).await;
     }
-    origin.serve(
-        "/lines",
-        Reply::fresh("any").with("Vary", "Accept").with("Vary", "*"),
-    );
+    origin.serve("/lines", Reply::fresh("any").with("Vary", "Accept").with("Vary", "*"));
     terrace.stays_a_miss(&Request::get("/lines")).await;
 }
 
 async fn values_are_normalised_before_they_are_compared(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh("x").with("Vary", "X-List"));
-    terrace
-        .warm_with(&Request::get("/x").with("X-List", "a, b"))
-        .await;
-    terrace
-        .get_with("/x", "X-List", "a,b")
-        .await
-        .has_tier("L1-HIT");
-    terrace
-        .get_with("/x", "X-List", "a  ,  b")
-        .await
-        .has_tier("L1-HIT");
+    terrace.warm_with(&Request::get("/x").with("X-List", "a, b")).await;
+    terrace.get_with("/x", "X-List", "a,b").await.has_tier("L1-HIT");
+    terrace.get_with("/x", "X-List", "a  ,  b").await.has_tier("L1-HIT");
     let lines = Request::get("/x").with("X-List", "a").with("X-List", "b");
     terrace.send(&lines).await.has_tier("L1-HIT");
-    terrace
-        .get_with("/x", "X-List", "b, a")
-        .await
-        .has_tier("MISS");
+    terrace.get_with("/x", "X-List", "b, a").await.has_tier("MISS");
 }
 
 async fn a_repeated_field_is_compared_whole(world: World) {
     let (origin, terrace) = world.serve("").await;
-    origin.on("/x", |seen| {
-        Reply::fresh(seen.fields.joined("x-role")).with("Vary", "X-Role")
-    });
-    terrace
-        .warm_with(&Request::get("/x").with("X-Role", "user"))
-        .await
-        .has_body("user");
-    let lines = Request::get("/x")
-        .with("X-Role", "user")
-        .with("X-Role", "admin");
+    origin.on("/x", |seen| Reply::fresh(seen.fields.joined("x-role")).with("Vary", "X-Role"));
+    terrace.warm_with(&Request::get("/x").with("X-Role", "user")).await.has_body("user");
+    let lines = Request::get("/x").with("X-Role", "user").with("X-Role", "admin");
     let other = terrace.send(&lines).await;
     other.has_tier("MISS");
     assert!(other.text().contains("admin"), "{other:?}");
@@ -137,28 +99,15 @@ async fn a_missing_field_matches_only_a_missing_field(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.on("/x", by_language);
     terrace.warm("/x").await.has_body("in none");
-    terrace
-        .get_with("/x", "Accept-Language", "de")
-        .await
-        .has_tier("MISS")
-        .has_body("in de");
-    terrace
-        .get("/x")
-        .await
-        .has_tier("L1-HIT")
-        .has_body("in none");
+    terrace.get_with("/x", "Accept-Language", "de").await.has_tier("MISS").has_body("in de");
+    terrace.get("/x").await.has_tier("L1-HIT").has_body("in none");
 }
 
 async fn a_field_the_response_does_not_name_does_not_matter(world: World) {
     let (origin, terrace) = world.serve("").await;
     origin.serve("/x", Reply::fresh("x").with("Vary", "Accept-Language"));
     terrace.warm("/x").await;
-    for (name, value) in [
-        ("User-Agent", "one"),
-        ("Cookie", "id=9"),
-        ("Accept", "text/html"),
-        ("Origin", "https://a"),
-    ] {
+    for (name, value) in [("User-Agent", "one"), ("Cookie", "id=9"), ("Accept", "text/html"), ("Origin", "https://a")] {
         terrace.get_with("/x", name, value).await.has_tier("L1-HIT");
     }
 }
@@ -174,52 +123,17 @@ async fn a_gzip_encoded_response_passes_through_and_its_variants_stay_apart(worl
         } else {
             Reply::fresh(origin_plain.clone())
         };
-        reply
-            .with("Vary", "Accept-Encoding")
-            .with("Content-Type", "text/plain")
+        reply.with("Vary", "Accept-Encoding").with("Content-Type", "text/plain")
     });
     let gzip = Request::get("/x").with("Accept-Encoding", "gzip");
-    terrace
-        .send(&gzip)
-        .await
-        .has_field("content-encoding", "gzip")
-        .has_body(&packed);
-    terrace
-        .warm_with(&gzip)
-        .await
-        .has_tier("L1-HIT")
-        .has_field("content-encoding", "gzip")
-        .has_body(&packed);
-    terrace
-        .get("/x")
-        .await
-        .has_tier("MISS")
-        .lacks("content-encoding")
-        .has_body(&plain);
-    terrace
-        .warm("/x")
-        .await
-        .has_tier("L1-HIT")
-        .lacks("content-encoding")
-        .has_body(&plain);
-    terrace
-        .send(&gzip)
-        .await
-        .has_tier("L1-HIT")
-        .has_body(&packed);
+    terrace.send(&gzip).await.has_field("content-encoding", "gzip").has_body(&packed);
+    terrace.warm_with(&gzip).await.has_tier("L1-HIT").has_field("content-encoding", "gzip").has_body(&packed);
+    terrace.get("/x").await.has_tier("MISS").lacks("content-encoding").has_body(&plain);
+    terrace.warm("/x").await.has_tier("L1-HIT").lacks("content-encoding").has_body(&plain);
+    terrace.send(&gzip).await.has_tier("L1-HIT").has_body(&packed);
     terrace.restart().await;
-    terrace
-        .send(&gzip)
-        .await
-        .has_tier("L2-HIT")
-        .has_field("content-encoding", "gzip")
-        .has_body(&packed);
-    terrace
-        .get("/x")
-        .await
-        .has_tier("L2-HIT")
-        .lacks("content-encoding")
-        .has_body(&plain);
+    terrace.send(&gzip).await.has_tier("L2-HIT").has_field("content-encoding", "gzip").has_body(&packed);
+    terrace.get("/x").await.has_tier("L2-HIT").lacks("content-encoding").has_body(&plain);
 }
 
 async fn vary_on_two_fields_keeps_every_combination(world: World) {
@@ -235,7 +149,6 @@ async fn vary_on_two_fields_keeps_every_combination(world: World) {
     }
     for (a, b) in combinations {
         let hit = terrace.send(&request((a, b))).await;
-        hit.has_tier("L1-HIT")
-            .has_body(format!("{:?} {:?}", Some(a), Some(b)));
+        hit.has_tier("L1-HIT").has_body(format!("{:?} {:?}", Some(a), Some(b)));
     }
 }

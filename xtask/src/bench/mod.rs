@@ -1,0 +1,169 @@
+//! `cargo xtask bench`: L1 hits of `terrace serve` beside native hyper and nginx, on one machine, in one run.
+//!
+//! The peers take turns (A B C A B C), the medians count, and CPU per request is the steadier figure: it does not depend on
+//! what else the machine does.
+
+pub mod load;
+pub mod native;
+mod peer;
+
+use crate::test::{build_program, cargo, set_up_targets, target};
+use anyhow::{Result, ensure};
+use clap::Args;
+use load::{Generator, Measured};
+use native::Answer;
+use peer::Peer;
+use terrace_tests::client::{Connection, Request, Response};
+use terrace_tests::origin::Origin;
+use terrace_tests::reply::Reply;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cargo xtask bench --rounds 3 --seconds 2")]
+pub struct Options {
+    /// Rounds; every peer has its turn in each.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of a turn.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Connections, kept alive.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// More arguments for `terrace serve`, such as `--workers 1`.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+const PATH: &str = "/api/products/42";
+
+/// A JSON body of 2 KB.
+fn body() -> String {
+    let items: Vec<serde_json::Value> = (0..19)
+        .map(|id| serde_json::json!({"id": id, "name": format!("Product {id:02}"), "price": 9.99, "tags": ["a", "b"], "stock": 1000 + id}))
+        .collect();
+    let mut text = serde_json::to_string(&items).unwrap_or_default();
+    let padding = 2048usize.saturating_sub(text.len() + ",\"\"".len());
+    let end = format!(",\"{}\"]", "x".repeat(padding));
+    text.pop();
+    text + &end
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    ensure!(options.rounds > 0 && options.seconds > 0 && options.connections > 1, "nothing to measure");
+    set_up_targets()?;
+    build_program()?;
+    let built = cargo(&["build", "--release", "--locked", "-p", "xtask"]).status()?;
+    ensure!(built.success(), "the native peer cannot be built");
+    let own = target().join("release/xtask");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(compare(options, &own))
+}
+
+async fn answer(peer: &Peer) -> Response {
+    Connection::open(peer.address()).await.send(&Request::get(PATH)).await
+}
+
+/// The same request until it is a hit.
+async fn warm(peer: &Peer) -> Result<Response> {
+    for _ in 0..200 {
+        let response = answer(peer).await;
+        ensure!(response.status == 200, "{}: {response:?}", peer.name);
+        if response.is_hit() {
+            return Ok(response);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("{} never answers from its cache", peer.name)
+}
+
+struct Turn {
+    rate: f64,
+    cpu: f64,
+    measured: Measured,
+}
+
+async fn compare(options: &Options, own: &std::path::Path) -> Result<()> {
+    let generator = Generator::find(own);
+    let origin = Origin::start().await;
+    let reply = Reply::ok(body()).with("Content-Type", "application/json").with("ETag", "\"42\"");
+    origin.serve(PATH, reply.with("Cache-Control", "max-age=86400"));
+
+    let mut peers = vec![peer::terrace(&origin, &options.arguments)?];
+    let hit = warm(&peers[0]).await?;
+    let skip = ["connection", "keep-alive", "transfer-encoding"];
+    let fields = hit.fields.0.iter().filter(|(name, _)| !skip.contains(&name.to_ascii_lowercase().as_str()));
+    let same = Answer { fields: fields.cloned().collect(), body: hit.text() };
+    peers.push(peer::native(own, &same)?);
+    match peer::nginx(&origin) {
+        Ok(nginx) => {
+            warm(&nginx).await?;
+            peers.push(nginx);
+        }
+        Err(why) => println!("nginx proxy_cache is left out: {why:#}"),
+    }
+    for peer in &peers {
+        let response = answer(peer).await;
+        ensure!(response.body == hit.body, "{} answers something else: {response:?}", peer.name);
+    }
+    let asked = origin.count(PATH);
+
+    println!(
+        "GET {PATH}: {} bytes of JSON, {} connections, {} rounds of {} s each in turn, {} cores\nload: {}",
+        hit.body.len(),
+        options.connections,
+        options.rounds,
+        options.seconds,
+        std::thread::available_parallelism()?,
+        generator.describe()
+    );
+    for peer in &peers {
+        println!("  {}: {}", peer.name, peer.settings);
+    }
+    let mut turns: Vec<Vec<Turn>> = peers.iter().map(|_| Vec::new()).collect();
+    let dir = tempfile::tempdir()?;
+    for peer in &peers {
+        generator.run(dir.path(), peer.address(), PATH, options.connections, 1)?;
+    }
+    for round in 1..=options.rounds {
+        for (peer, turns) in peers.iter().zip(&mut turns) {
+            let before = peer.cpu_seconds()?;
+            let measured = generator.run(dir.path(), peer.address(), PATH, options.connections, options.seconds)?;
+            let cpu = (peer.cpu_seconds()? - before) / measured.requests as f64 * 1e6;
+            let rate = measured.requests as f64 / measured.seconds;
+            println!("  round {round}: {:<18} {rate:>9.0} requests/s {cpu:>7.1} us CPU/request", peer.name);
+            turns.push(Turn { rate, cpu, measured });
+        }
+    }
+    ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
+    report(&peers, &turns)
+}
+
+fn report(peers: &[Peer], turns: &[Vec<Turn>]) -> Result<()> {
+    let median = |of: &dyn Fn(&Turn) -> f64, turns: &[Turn]| {
+        let mut values: Vec<f64> = turns.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!(
+        "\nmedians            requests/s  terrace/it   CPU us/req  terrace/it   p50 us   p90 us   p99 us   max us  memory"
+    );
+    let rate = |turn: &Turn| turn.rate;
+    let cpu = |turn: &Turn| turn.cpu;
+    let (ours_rate, ours_cpu) = (median(&rate, &turns[0]), median(&cpu, &turns[0]));
+    for (peer, turns) in peers.iter().zip(turns) {
+        let (its_rate, its_cpu) = (median(&rate, turns), median(&cpu, turns));
+        println!(
+            "{:<18} {its_rate:>10.0} {:>10.2}x {its_cpu:>12.1} {:>10.2}x {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>4.0} MB",
+            peer.name,
+            ours_rate / its_rate,
+            ours_cpu / its_cpu,
+            median(&|turn| turn.measured.p50, turns),
+            median(&|turn| turn.measured.p90, turns),
+            median(&|turn| turn.measured.p99, turns),
+            median(&|turn| turn.measured.max, turns),
+            peer.peak_memory()? as f64 / 1e6,
+        );
+    }
+    Ok(())
+}

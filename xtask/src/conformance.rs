@@ -1,0 +1,60 @@
+//! `cargo xtask conformance`.
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use terrace_tests::conformance;
+use terrace_tests::host::Host;
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  cargo xtask conformance --bless\n\nThe table is written to target/conformance/HOST.md."
+)]
+pub struct Options {
+    /// The host to run against.
+    #[arg(long, default_value = "wasmtime")]
+    host: Name,
+    /// Make what passes now the baseline, which may only rise.
+    #[arg(long)]
+    bless: bool,
+    /// Do not build the program first.
+    #[arg(long)]
+    no_build: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Name {
+    Wasmtime,
+    LikeSpin,
+    LikeSpinFresh,
+    Spin,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let host = match options.host {
+        Name::Wasmtime => Host::Wasmtime,
+        Name::LikeSpin => Host::LikeSpin,
+        Name::LikeSpinFresh => Host::LikeSpinFresh,
+        Name::Spin => Host::Spin,
+    };
+    if !options.no_build {
+        crate::test::set_up_targets()?;
+        crate::test::build_program()?;
+    }
+    if let Some(why) = host.missing() {
+        bail!("{} is not here: {why}", host.name());
+    }
+    let outcome = conformance::run(host)?;
+    let folder = crate::test::target().join("conformance");
+    std::fs::create_dir_all(&folder)?;
+    let table = folder.join(format!("{}.md", host.name()));
+    std::fs::write(&table, outcome.table())?;
+    println!("{}", outcome.table());
+    let judged = if options.bless { outcome.bless().and_then(|()| outcome.judge()) } else { outcome.judge() };
+    println!("{}\nwritten to {}", outcome.summary(), table.display());
+    let risen = judged?;
+    if !risen.is_empty() {
+        println!("{risen}");
+    }
+    Ok(())
+}
