@@ -130,9 +130,14 @@ impl Response {
         self.field("x-cache-tier").unwrap_or_default()
     }
 
-    /// Whether it came from a stored response without asking the origin first.
+    /// Whether it is a stored response, used as it is and in its time.
     pub fn is_hit(&self) -> bool {
-        self.field("x-cache") == Some("HIT")
+        matches!(self.tier(), "L1-HIT" | "L2-HIT")
+    }
+
+    /// Whether nothing stored has a part in it.
+    pub fn is_miss(&self) -> bool {
+        matches!(self.tier(), "MISS" | "BYPASS")
     }
 
     /// `Age` as a number.

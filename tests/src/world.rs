@@ -165,11 +165,11 @@ impl Terrace {
     pub async fn stays_a_miss(&self, request: &Request) {
         for _ in 0..3 {
             let response = self.send(request).await;
-            assert!(!response.is_hit(), "it was stored\n{response:?}");
+            assert!(response.is_miss(), "it was stored\n{response:?}");
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
         let response = self.send(request).await;
-        assert!(!response.is_hit(), "it was stored\n{response:?}");
+        assert!(response.is_miss(), "it was stored\n{response:?}");
     }
 }
 

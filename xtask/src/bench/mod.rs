@@ -69,7 +69,7 @@ async fn warm(peer: &Peer) -> Result<Response> {
     for _ in 0..200 {
         let response = answer(peer).await;
         ensure!(response.status == 200, "{}: {response:?}", peer.name);
-        if response.is_hit() {
+        if response.field("x-cache") == Some("HIT") {
             return Ok(response);
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
