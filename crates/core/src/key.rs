@@ -3,8 +3,9 @@
 //! A key is BLAKE3 over length-prefixed parts, so no content of one part can pass for another. The path is taken as sent:
 //! percent-encoding is normalised (RFC 3986 6.2.2), never decoded and joined.
 
-use crate::config::{Policy, Query, glob};
+use crate::config::{Policy, Query, glob, normal_percent};
 use crate::fields::Fields;
+use crate::rules::{connection, vary};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -62,13 +63,16 @@ pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
             hash.part(filtered_query(query, &policy.query).as_bytes());
         }
     }
+    // What the origin does not see must not part objects, and what it does see must not be hidden from the key.
+    let seen =
+        if policy.vary.is_empty() { Cow::Borrowed(parts.fields) } else { connection::seen_by_origin(parts.fields) };
     for name in &policy.vary {
         hash.part(name.as_bytes());
-        match parts.fields.combined(name) {
+        match seen.combined(name) {
             None => hash.part(b"-"),
             Some(value) => {
                 hash.part(b"+");
-                hash.part(&crate::rules::vary::normalise(name, &value));
+                hash.part(&vary::normalise(name, &value));
             }
         }
     }
@@ -120,37 +124,6 @@ fn normal_authority(scheme: &str, authority: &str) -> String {
         Some(host) => host.to_string(),
         None => lower.strip_suffix(':').map(str::to_string).unwrap_or(lower),
     }
-}
-
-/// Percent-encoding in one form: `%7e` and `%7E` of an unreserved character become the character, all others upper-case
-/// hexadecimal digits (RFC 3986 6.2.2.1, 6.2.2.2). Reserved characters stay as they were sent: `%2F` is not `/`.
-pub fn normal_percent(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return text.into();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        let digits = after.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(byte) => {
-                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-                    out.push(char::from(byte));
-                } else {
-                    out.push('%');
-                    out.push_str(&digits.unwrap_or_default().to_ascii_uppercase());
-                }
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push('%');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out.into()
 }
 
 /// The query as it enters the key: ignored parameters left out, sorted by name where the route says so.

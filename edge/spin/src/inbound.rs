@@ -41,7 +41,9 @@ pub fn response(response: Response<Stream>) -> Result<wasi::Response, ErrorCode>
         Body::Stream(stream) => (Some(stream.content), stream.end),
     };
     let (outgoing, _sent) = wasi::Response::new(fields, content, end);
-    outgoing.set_status_code(response.status.as_u16()).map_err(|()| ErrorCode::HttpProtocolError)?;
+    if response.status != http::StatusCode::OK {
+        outgoing.set_status_code(response.status.as_u16()).map_err(|()| ErrorCode::HttpProtocolError)?;
+    }
     Ok(outgoing)
 }
 

@@ -43,6 +43,7 @@ pub async fn fetch<H: Host>(
     connection::strip_request(&mut fields);
     fields.remove("host");
     fields.append("via", "1.1 terrace");
+    fields.append("surrogate-capability", "terrace=\"Surrogate/1.0\"");
     if let Some(client) = ask.client {
         fields.append("x-forwarded-for", client.to_string());
     }
