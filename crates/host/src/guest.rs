@@ -9,7 +9,7 @@ use crate::sqlite;
 use crate::variables::Variables;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -29,6 +29,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Instances that were replaced after a trap.
     pub restarts: AtomicU64,
+    /// Set when the server ends, and instances with it.
+    pub ending: AtomicBool,
 }
 
 /// Counts how often a worker gets control back from its instance, to tell one that spins from one that

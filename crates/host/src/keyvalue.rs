@@ -69,7 +69,8 @@ impl Store {
     }
 
     /// Bytes held, as counted against the bound.
-    pub fn weight(&self) -> u64 {
+    #[cfg(test)]
+    fn weight(&self) -> u64 {
         self.entries.weight()
     }
 }

@@ -1,10 +1,10 @@
 //! Instances as `spin up` keeps them: a few requests each, some at once, gone when idle.
-use super::{Answer, Failure, complain};
+use super::{Answer, Failure, Life, complain};
 use crate::guest::{Guest, Pulse, Shared, instantiate};
 use crate::outbound::Outbound;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
@@ -31,14 +31,18 @@ impl SpinLike {
     }
 
     pub(super) async fn run(&self, request: http::Request<WasiBody>) -> Result<Answer, Failure> {
-        match self.handler.handle((), request).await {
-            Ok(response) => Ok(Answer { response, life: None }),
+        let life = Arc::new(OnceLock::new());
+        match self.handler.handle(life.clone(), request).await {
+            Ok(response) => Ok(Answer { response, life: life.get().cloned() }),
             Err(error) if error.is::<TrapOrPanicError>() => Err(Failure::Died),
-            Err(error) if error.is::<InstantiationError<()>>() => Err(Failure::NoInstance),
+            Err(error) if error.is::<InstantiationError<LifeSlot>>() => Err(Failure::NoInstance),
             Err(_) => Err(Failure::Answered),
         }
     }
 }
+
+/// Where an instance leaves its life when it takes a request.
+type LifeSlot = Arc<OnceLock<Life>>;
 
 struct Handler {
     shared: Arc<Shared>,
@@ -61,7 +65,13 @@ impl HandlerState for Handler {
             proxy: Proxy::P3(service),
             view: WasiHttpView::http,
             expiration: Idle { limit: self.idle, sleep: Box::pin(tokio::time::sleep(self.idle)) },
-            state: Reuse { shared: self.shared.clone(), reuse: self.reuse, concurrent: self.concurrent, pulse },
+            state: Reuse {
+                shared: self.shared.clone(),
+                reuse: self.reuse,
+                concurrent: self.concurrent,
+                pulse,
+                life: Life::default(),
+            },
         })
     }
 }
@@ -91,11 +101,12 @@ struct Reuse {
     reuse: usize,
     concurrent: usize,
     pulse: Pulse,
+    life: Life,
 }
 
 impl WorkerState for Reuse {
     type StoreData = Guest;
-    type RequestData = ();
+    type RequestData = LifeSlot;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         // It is asked whenever the instance is not running.
@@ -112,17 +123,22 @@ impl WorkerState for Reuse {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, Guest>,
-        _data: (),
+        slot: LifeSlot,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        let _ = slot.set(self.life.clone());
         Box::pin(std::future::pending())
     }
 
     fn drop(&self, store: Store<Guest>, result: Result<(), wasmtime::Error>) {
-        drop(store);
-        if let Err(error) = result {
-            self.shared.restarts.fetch_add(1, Relaxed);
-            complain("the component failed and was started afresh", &error);
+        match result {
+            Err(error) if !self.shared.ending.load(Relaxed) => {
+                self.life.end();
+                drop(store);
+                self.shared.restarts.fetch_add(1, Relaxed);
+                complain("the component failed and was started afresh", &error);
+            }
+            _ => drop(store),
         }
     }
 }

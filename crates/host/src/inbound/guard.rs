@@ -69,7 +69,10 @@ enum Stage {
     Head,
     Content(u64),
     Chunked(Chunks),
+    /// A refused head: nothing after it is read.
     Refused,
+    /// A malformed content: reading fails.
+    Broken,
 }
 
 enum Found {
@@ -79,8 +82,8 @@ enum Found {
     Partial(usize),
     /// The first so many bytes may; a head follows that is refused.
     Refused(usize, Problem),
-    /// A content is not as framed.
-    Malformed,
+    /// The first so many bytes may; after them a content is not as framed.
+    Malformed(usize),
 }
 
 /// The guarded socket.
@@ -163,7 +166,7 @@ impl Guard {
                             self.stage = Stage::Head;
                         }
                     }
-                    Err(_) => return Found::Malformed,
+                    Err(_) => return Found::Malformed(at),
                 },
                 Stage::Head => {
                     let Some(end) = head_end(rest, std::mem::take(&mut self.searched)) else {
@@ -185,7 +188,7 @@ impl Guard {
                         Err(problem) => return Found::Refused(at, problem),
                     }
                 }
-                Stage::Refused => return Found::Partial(at),
+                Stage::Refused | Stage::Broken => return Found::Partial(at),
             }
         }
         Found::All
@@ -205,7 +208,7 @@ impl Guard {
     }
 
     /// Scans `self.held` (which begins with everything not yet judged) into `self.ready`.
-    fn scan_held(&mut self) -> io::Result<()> {
+    fn scan_held(&mut self) {
         let held = std::mem::take(&mut self.held);
         match self.scan(&held) {
             Found::All => self.ready = held,
@@ -217,9 +220,11 @@ impl Guard {
                 self.ready.extend_from_slice(&held[..pass]);
                 self.refuse(problem, &held[pass..]);
             }
-            Found::Malformed => return Err(malformed()),
+            Found::Malformed(pass) => {
+                self.ready.extend_from_slice(&held[..pass]);
+                self.stage = Stage::Broken;
+            }
         }
-        Ok(())
     }
 
     /// Keeps the beginning of a head. Empty lines before it are dropped (RFC 9112, 2.2).
@@ -318,16 +323,18 @@ impl AsyncRead for Guard {
         let this = self.get_mut();
         if !this.first.is_empty() {
             this.held = std::mem::take(&mut this.first);
-            this.scan_held()?;
+            this.scan_held();
         }
         loop {
             if !this.ready.is_empty() {
                 this.give(buf);
                 return Poll::Ready(Ok(()));
             }
-            if matches!(this.stage, Stage::Refused) {
+            match this.stage {
                 // The answer closes the connection.
-                return Poll::Pending;
+                Stage::Refused => return Poll::Pending,
+                Stage::Broken => return Poll::Ready(Err(malformed())),
+                _ => {}
             }
             let before = buf.filled().len();
             let polled = if this.held.is_empty() {
@@ -342,7 +349,7 @@ impl AsyncRead for Guard {
                     }
                     this.clock.active = true;
                     this.held.extend_from_slice(space.filled());
-                    this.scan_held()?;
+                    this.scan_held();
                     continue;
                 }
                 polled
@@ -375,9 +382,9 @@ impl AsyncRead for Guard {
                     this.refuse(problem, &buf.filled()[before + pass..]);
                     pass
                 }
-                Found::Malformed => {
-                    buf.set_filled(before);
-                    return Poll::Ready(Err(malformed()));
+                Found::Malformed(pass) => {
+                    this.stage = Stage::Broken;
+                    pass
                 }
             };
             buf.set_filled(before + pass);

@@ -3,6 +3,7 @@ use super::guard::OpenRequest;
 use crate::driver::Life;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -10,6 +11,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 /// A response's content, and the request it answers, which is open until this is dropped.
 pub struct Reply {
     content: Content,
+    _unread: Option<Incoming>,
     _open: OpenRequest,
 }
 
@@ -24,7 +26,12 @@ impl Reply {
     /// A content that is known.
     pub fn whole(bytes: Bytes, open: OpenRequest) -> Self {
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        Reply { content: Content::Whole(bytes), _open: open }
+        Reply { content: Content::Whole(bytes), _unread: None, _open: open }
+    }
+
+    /// The answer to a request whose content will not be read.
+    pub fn refusal(bytes: Bytes, unread: Option<Incoming>, open: OpenRequest) -> Self {
+        Reply { _unread: unread, ..Reply::whole(bytes, open) }
     }
 
     /// A content that comes from the instance `life` belongs to.
@@ -57,7 +64,7 @@ impl Reply {
                 break;
             }
         }
-        Reply { content: Content::Stream { first, body, life }, _open: open }
+        Reply { content: Content::Stream { first, body, life }, _unread: None, _open: open }
     }
 }
 

@@ -1,5 +1,5 @@
 //! One request: judged, handed to the guest, answered.
-use super::guard::{Link, REFUSED};
+use super::guard::{Link, OpenRequest, REFUSED};
 use super::head::{CONTENT_TOO_LARGE, check_path_and_query};
 use super::problem::Problem;
 use super::reply::Reply;
@@ -7,6 +7,7 @@ use super::upload::{Fault, Upload};
 use crate::driver::{Answer, Failure, Runner};
 use crate::options::Limits;
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
@@ -38,13 +39,23 @@ impl Client {
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
         let head_only = request.method() == Method::HEAD;
         let open = self.link.request();
-        let (request, fault) = match self.judge(request) {
-            Ok(judged) => judged,
-            Err(refusal) => return refused(refusal, open),
+        let (parts, body) = request.into_parts();
+        let has_content = !body.is_end_stream();
+        let parts = match self.judge(parts, has_content) {
+            Ok(parts) => parts,
+            // HTTP/2 would cancel the stream, and the answer with it, if the content were dropped now.
+            Err(refusal) => return refusal.response(open, has_content.then_some(body)),
         };
-        match self.run(request, fault).await {
+        let (body, fault) = if has_content {
+            let fault = Arc::new(Fault::default());
+            let upload = Upload::new(body, &self.limits, fault.clone());
+            (upload.boxed_unsync(), Some(fault))
+        } else {
+            (Empty::new().map_err(|e| match e {}).boxed_unsync(), None)
+        };
+        match self.run(Request::from_parts(parts, body), fault).await {
             Ok(answer) => finish(answer, head_only, open),
-            Err(problem) => problem.response().map(|bytes| Reply::whole(bytes, open)),
+            Err(problem) => Refusal::from(problem).response(open, None),
         }
     }
 
@@ -78,8 +89,7 @@ impl Client {
     }
 
     /// Judges what the guard did not, and makes of the request what the guest is to see.
-    fn judge(&self, request: Request<Incoming>) -> Result<(Request<WasiBody>, Option<Arc<Fault>>), Refusal> {
-        let (mut parts, body) = request.into_parts();
+    fn judge(&self, mut parts: Parts, has_content: bool) -> Result<Parts, Refusal> {
         if parts.method.as_str() == REFUSED
             && let Some((problem, head_only)) = self.link.refusal()
         {
@@ -112,7 +122,6 @@ impl Client {
             return Err(bad("the Host field is malformed"));
         }
         let path = uri.path_and_query.unwrap_or(PathAndQuery::from_static("/"));
-        let has_content = !body.is_end_stream();
         if has_content && parts.method == Method::TRACE {
             return Err(bad("a TRACE request has no content"));
         }
@@ -124,19 +133,11 @@ impl Client {
         parts.uri = Uri::from_parts(target).map_err(|_| bad("the request target is malformed"))?;
         forget_spin_fields(&mut parts.headers);
         parts.headers.insert(CLIENT_ADDR.clone(), self.address.clone());
-
-        let (body, fault) = if has_content {
-            let fault = Arc::new(Fault::default());
-            let upload = Upload::new(body, &self.limits, fault.clone());
-            (upload.boxed_unsync(), Some(fault))
-        } else {
-            (Empty::new().map_err(|e| match e {}).boxed_unsync(), None)
-        };
-        Ok((Request::from_parts(parts, body), fault))
+        Ok(parts)
     }
 
     /// What the guard does for HTTP/1.
-    fn judge_http2(&self, parts: &http::request::Parts) -> Result<(), Problem> {
+    fn judge_http2(&self, parts: &Parts) -> Result<(), Problem> {
         if parts.method == Method::CONNECT {
             return Err(Problem::passing(StatusCode::METHOD_NOT_ALLOWED, "this is no tunnel; CONNECT is not allowed"));
         }
@@ -177,12 +178,14 @@ impl From<Problem> for Refusal {
     }
 }
 
-fn refused(refusal: Refusal, open: super::guard::OpenRequest) -> Response<Reply> {
-    let mut response = refusal.problem.response();
-    if refusal.head_only {
-        response.body_mut().clear();
+impl Refusal {
+    fn response(self, open: OpenRequest, unread: Option<Incoming>) -> Response<Reply> {
+        let mut response = self.problem.response();
+        if self.head_only {
+            response.body_mut().clear();
+        }
+        response.map(|bytes| Reply::refusal(bytes, unread, open))
     }
-    response.map(|bytes| Reply::whole(bytes, open))
 }
 
 fn one_host(headers: &http::HeaderMap) -> Result<Option<&HeaderValue>, &'static str> {
@@ -213,11 +216,11 @@ fn forget_spin_fields(headers: &mut http::HeaderMap) {
     }
 }
 
-fn finish(answer: Answer, head_only: bool, open: super::guard::OpenRequest) -> Response<Reply> {
+fn finish(answer: Answer, head_only: bool, open: OpenRequest) -> Response<Reply> {
     let Answer { response, life } = answer;
     if response.status().is_informational() {
         let problem = Problem::passing(StatusCode::BAD_GATEWAY, "the component answered with an interim status");
-        return problem.response().map(|bytes| Reply::whole(bytes, open));
+        return Refusal::from(problem).response(open, None);
     }
     let no_content = head_only
         || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);

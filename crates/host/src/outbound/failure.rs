@@ -29,13 +29,10 @@ pub fn of_request(error: &hyper_util::client::legacy::Error) -> Error {
 
 /// Why the body of a response ended early.
 pub fn of_body(error: &hyper::Error) -> Error {
-    if error.is_incomplete_message() {
-        return Error::HttpResponseIncomplete;
+    match find(error) {
+        Some(Error::ConnectionTerminated) | None => Error::HttpResponseIncomplete,
+        Some(found) => found,
     }
-    if error.is_parse() {
-        return Error::HttpProtocolError;
-    }
-    find(error).unwrap_or(Error::HttpResponseIncomplete)
 }
 
 fn find(error: &(dyn StdError + 'static)) -> Option<Error> {

@@ -17,7 +17,7 @@ use files::Files;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use worker::Worker;
 
@@ -72,6 +72,7 @@ impl Server {
             files: files.path().to_owned(),
             limits: options.limits,
             restarts: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
         });
         let ticker = Ticker::start(&shared.engine)?;
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -111,6 +112,7 @@ impl Server {
             acceptor.stop();
         }
         let mut drained = Drained::default();
+        self.shared.ending.store(true, Relaxed);
         let mut panicked = false;
         let ending: Vec<_> = self.workers.drain(..).map(|w| w.end(until)).collect();
         for worker in ending {
