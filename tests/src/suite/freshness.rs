@@ -54,7 +54,7 @@ async fn a_response_without_freshness_or_validator_is_not_reused(world: World) {
     origin.serve("/zero", Reply::ok("zero").with("Cache-Control", "max-age=0"));
     origin.serve("/expired", Reply::ok("old").with("Expires", date_in(-100)));
     origin.serve("/broken", Reply::ok("broken").with("Expires", "0"));
-    origin.serve("/aged", Reply::ok("aged").with("Cache-Control", "max-age=10").with("Age", "20"));
+    origin.serve("/aged", Reply::ok("aged").with("Cache-Control", "max-age=10").with("Age", "2000"));
     for path in ["/bare", "/zero", "/expired", "/broken", "/aged"] {
         terrace.stays_a_miss(&Request::get(path)).await;
         assert_eq!(origin.count(path), 4, "{path}");

@@ -1,7 +1,7 @@
 //! HTTP/2 with prior knowledge, and HTTP/1 connections that are kept.
 
 use super::Behaviour;
-use crate::client::Request;
+use crate::client::{HOST, Request};
 use crate::host::Host;
 use crate::reply::Reply;
 use crate::world::World;
@@ -25,7 +25,7 @@ async fn http_2_is_spoken_with_prior_knowledge(world: World) {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
     let connection = tokio::spawn(connection);
-    let uri = format!("http://{}/x", terrace.address());
+    let uri = format!("http://{HOST}/x");
     let started = std::time::Instant::now();
     loop {
         let request = hyper::Request::get(&uri).body(Empty::<bytes::Bytes>::new()).expect("a request");
@@ -84,8 +84,7 @@ async fn pipelined_requests_are_answered_in_order(world: World) {
         terrace.warm(&format!("/{number}")).await;
     }
     let mut connection = terrace.connect().await;
-    let all: String =
-        (0..10).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: {}\r\n\r\n", terrace.address())).collect();
+    let all: String = (0..10).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: {HOST}\r\n\r\n")).collect();
     connection.write(all.as_bytes()).await.expect("it is taken");
     for number in 0..10 {
         let head = connection.head("GET").await.expect("a head");

@@ -2,6 +2,7 @@
 
 use super::Behaviour;
 use crate::client::{Request, Response};
+use crate::host::Host;
 use crate::reply::{Gate, Reply, Step};
 use crate::world::World;
 
@@ -25,7 +26,10 @@ fn is_stale(response: &Response) -> bool {
 }
 
 async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) {
-    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
+    // One instance: instances do not know of each other's refreshes.
+    let one = world.host == Host::Wasmtime;
+    let arguments: &[&str] = if one { &["--workers", "1"] } else { &[] };
+    let (origin, terrace) = world.serve_with("[cache]\nstale_while_revalidate = \"1h\"", arguments).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1").with("ETag", "\"old\""));
     terrace.warm("/x").await.has_body("old");
     let gate = Gate::new();
@@ -40,9 +44,14 @@ async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) 
     assert!(status.number("ttl") < Some(1), "{stale:?}");
     assert!(stale.age() >= Some(1), "{stale:?}");
     origin.until("/x", asked + 1).await;
+    for _ in 0..10 {
+        terrace.get("/x").await.has_tier("STALE-L1").has_body("old");
+    }
     gate.open();
     terrace.until(&Request::get("/x"), "refreshed", |response| response.text() == "new").await.has_tier("L1-HIT");
-    assert_eq!(origin.count("/x"), asked + 1, "one stale response, one refresh");
+    if one {
+        assert_eq!(origin.count("/x"), asked + 1, "there was more than one refresh");
+    }
 }
 
 async fn the_refresh_in_the_background_is_a_validation_where_it_can_be(world: World) {
