@@ -15,8 +15,9 @@ pub const MAX_TTL: Duration = Duration::from_secs(3650 * 24 * 3600);
 /// The longest deadline: 10 minutes. No client waits longer.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The largest content in L1: 24 MiB. A value of Workers KV is at most 25 MiB, and the head of the entry lies in it too.
-pub const MAX_L1_SIZE: u64 = 24 * 1024 * 1024;
+/// The largest content in L1: 64 MiB, as in L2. A platform whose values are smaller (Workers KV: 25 MiB, the entry's head
+/// included) refuses the write, and the entry stays in L2.
+pub const MAX_L1_SIZE: u64 = MAX_L2_SIZE;
 
 /// The largest content in L2: 64 MiB. It is captured in the memory of the instance (128 MB on Workers) before it is stored.
 pub const MAX_L2_SIZE: u64 = 64 * 1024 * 1024;
@@ -70,7 +71,7 @@ pub(super) const L1_SIZE: Bounds<u64> = Bounds {
     least: 1,
     least_why: "the tier could keep nothing",
     most: MAX_L1_SIZE,
-    most_why: "a value of Workers KV holds 25 MiB, the response's head included",
+    most_why: "it is captured in memory before it is stored",
 };
 
 /// The content of an L2 entry.

@@ -76,8 +76,8 @@ fn durations_and_sizes() {
              4:11: tiers.l2.timeout: \"0s\" is too little, because nothing could ever answer in time; write \"1ms\" or more",
         ),
         (
-            "[tiers.l1]\nmax_size = '25MiB'\nmax_ttl = '0s'\ntimeout = '11m'",
-            "2:12: tiers.l1.max_size: \"25MiB\" is too much; write \"24MiB\" or less (a value of Workers KV holds 25 MiB, the response's head included)\n\
+            "[tiers.l1]\nmax_size = '65MiB'\nmax_ttl = '0s'\ntimeout = '11m'",
+            "2:12: tiers.l1.max_size: \"65MiB\" is too much; write \"64MiB\" or less (it is captured in memory before it is stored)\n\
              3:11: tiers.l1.max_ttl: \"0s\" is too little, because nothing could ever be found in the tier; write \"1s\" or more\n\
              4:11: tiers.l1.timeout: \"11m\" is too much; write \"10m\" or less (no client waits longer)",
         ),
