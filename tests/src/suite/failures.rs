@@ -23,6 +23,7 @@ pub const ALL: &[Behaviour] = behaviours![
     a_response_ended_by_close_arrives_whole,
     a_kept_connection_that_the_origin_closed_is_no_error,
     one_slow_response_does_not_hold_up_the_others,
+    a_status_that_http_does_not_know_is_passed_on_or_a_clear_502,
     an_error_of_ours_says_nothing_about_the_origin,
 ];
 
@@ -207,6 +208,22 @@ async fn one_slow_response_does_not_hold_up_the_others(world: World) {
     gate.open();
     let head = waiting.head("GET").await.expect("a head");
     waiting.rest(head).await.has_body("slow");
+}
+
+async fn a_status_that_http_does_not_know_is_passed_on_or_a_clear_502(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    for status in [299, 499, 599, 600, 999] {
+        let path = format!("/{status}");
+        origin.serve(&path, Reply::status(status).body("odd"));
+        let response = terrace.get(&path).await;
+        match response.status {
+            // RFC 9110 15: what is not 100 to 599 is invalid, and hosts differ in what they can carry.
+            502 if status > 599 => assert_eq!(response.is_problem(502).proxy_error(), "http_protocol_error"),
+            _ => {
+                response.has_status(status).has_body("odd");
+            }
+        }
+    }
 }
 
 async fn an_error_of_ours_says_nothing_about_the_origin(world: World) {
