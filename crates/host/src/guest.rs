@@ -7,6 +7,7 @@ use crate::options::Limits;
 use crate::outbound::{Outbound, Policy};
 use crate::sqlite;
 use crate::variables::Variables;
+use crate::wasi;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -70,10 +71,7 @@ impl WasiHttpView for Guest {
 pub fn link(engine: &Engine, component: &Component) -> Result<ServicePre<Guest>, Error> {
     let pre = || {
         let mut linker = Linker::new(engine);
-        // What the standard library imports (0.2), and what the SDK imports (0.3).
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        wasi::link(&mut linker)?;
         bindings::Spin::add_to_linker::<_, Spin>(&mut linker, |guest| guest)?;
         ServicePre::new(linker.instantiate_pre(component)?)
     };

@@ -29,6 +29,7 @@ mod outbound;
 mod server;
 mod sqlite;
 mod variables;
+mod wasi;
 
 pub use error::Error;
 pub use options::{Component, Limits, Mode, Options};

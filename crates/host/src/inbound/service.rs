@@ -65,10 +65,12 @@ impl Client {
             None => running.await,
             Some(fault) => {
                 std::future::poll_fn(|cx| {
-                    if let Poll::Ready(result) = running.as_mut().poll(cx) {
-                        return Poll::Ready(Ok(result));
+                    let answer = running.as_mut().poll(cx);
+                    // A guest that reads an unacceptable content may answer that by itself: ours goes first.
+                    match fault.poll(cx) {
+                        Poll::Ready(problem) => Poll::Ready(Err(problem)),
+                        Poll::Pending => answer.map(Ok),
                     }
-                    fault.poll(cx).map(Err)
                 })
                 .await?
             }
