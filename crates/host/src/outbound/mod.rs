@@ -51,8 +51,9 @@ impl Outbound {
     }
 }
 
+/// Connection passes, unlike on other hosts: what it names must not be passed on (RFC 9110 7.6.1), and the guest sees to that.
 fn is_forbidden(name: &http::HeaderName) -> bool {
-    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+    DEFAULT_FORBIDDEN_HEADERS.contains(name) && name != http::header::CONNECTION
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
