@@ -97,10 +97,10 @@ fn parse<'h>(
 }
 
 fn version(head: &[u8]) -> Problem {
-    let line = head.split(|b| *b == b'\n').find(|l| !l.is_empty() && *l != b"\r");
-    let last = line.and_then(|l| l.trim_ascii().rsplit(|b| *b == b' ').next());
-    match last {
-        Some([b'H', b'T', b'T', b'P', b'/', major, rest @ ..])
+    let line = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+    let mut parts = line.unwrap_or_default().split(|b| *b == b' ');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(_), Some([b'H', b'T', b'T', b'P', b'/', major, rest @ ..]), None)
             if major.is_ascii_digit() && matches!(rest, [] | [b'.', _]) =>
         {
             Problem::closing(
