@@ -56,12 +56,15 @@ pub fn run(options: &Options) -> Result<()> {
     ensure!(built.success(), "the native peer cannot be built");
     let own = target().join("release/xtask");
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The origin runs beside the load generator, which is waited for on this thread.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(compare(options, &own))
 }
 
 async fn answer(peer: &Peer) -> Response {
-    Connection::open(peer.address()).await.send(&Request::get(PATH)).await
+    // The load generator's Host: it is part of the key.
+    let request = Request::get(PATH).with("Host", peer.address().to_string());
+    Connection::open(peer.address()).await.send(&request).await
 }
 
 /// The same request until it is a hit.
