@@ -82,7 +82,10 @@ pub fn until_told_to_stop(options: Options, listening: impl FnOnce(SocketAddr)) 
     });
     let restarts = server.restarts();
     let drained = server.drain(DRAIN).map_err(|error| Failure::no(error.to_string()))?;
-    info!(?drained, restarts, "stopped");
+    if !drained.complete() {
+        warn!(drained.connections, drained.guests, "stopped before these had finished");
+    }
+    info!(took = ?drained.took, restarts, "stopped");
     Ok(())
 }
 
