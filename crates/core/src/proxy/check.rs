@@ -30,7 +30,8 @@ pub(super) fn acceptable<S>(request: &Request<S>) -> Result<(), Refusal> {
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are too many header fields.");
     }
     let path_ok = target.first() == Some(&b'/') && !matches!(target.get(1), Some(b'/' | b'\\'));
-    if !path_ok && !(request.method == Method::OPTIONS && target == b"*") {
+    let asterisk = request.method == Method::OPTIONS && target == b"*";
+    if !path_ok && !asterisk {
         return refuse(StatusCode::BAD_REQUEST, "The path must begin with one slash.");
     }
     if target.iter().any(|b| !(0x21..0x7f).contains(b) || matches!(b, b'\\' | b'#')) {

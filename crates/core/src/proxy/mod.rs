@@ -23,7 +23,7 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, update, validate};
-use crate::tiers::{Counters, Found, Lookup, Tiers};
+use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::{self, Ask};
@@ -60,6 +60,17 @@ struct Lookable {
     client: Option<IpAddr>,
     control: RequestControl,
     key: Key,
+}
+
+/// One way to the origin and back.
+#[derive(Clone, Copy, Debug)]
+struct Trip {
+    /// Why it was made.
+    why: Forward,
+    /// When the request was sent.
+    sent: Timestamp,
+    /// When the response's head, or the failure, came.
+    received: Timestamp,
 }
 
 impl Lookable {
@@ -152,8 +163,8 @@ impl Proxy {
                     Reuse::Validate(why) => self.validate(host, request, *found, why, now).await,
                 }
             }
-            Lookup::OtherVariants => self.forward(host, request, None, Forward::VaryMiss).await,
-            Lookup::Nothing => self.forward(host, request, None, Forward::UriMiss).await,
+            Lookup::OtherVariants => self.forward(host, request, Place::Beside, Forward::VaryMiss).await,
+            Lookup::Nothing => self.forward(host, request, Place::New, Forward::UriMiss).await,
         }
     }
 
@@ -201,7 +212,7 @@ impl Proxy {
                 Forward::Request
             }
         };
-        self.forward(host, request, Some(found), forward).await
+        self.forward(host, request, Place::Over(Box::new(found)), forward).await
     }
 
     /// Ask the origin: with the stored validators where something is held, else for the whole response.
@@ -209,79 +220,72 @@ impl Proxy {
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        found: Option<Found>,
+        place: Place,
         why: Forward,
     ) -> Response<H::Stream> {
         if request.control.only_if_cached || self.policy_of(&request.target).cache == CacheMode::Only {
             return self.fail(host, Failure::OnlyIfCached, None);
         }
-        let request_time = host.now();
-        match self.ask(host, &request, found.as_ref().map(|f| &f.entry.head)).await {
-            Err(failure) => {
-                let now = host.now();
-                match found.filter(|f| reuse::may_serve_on_error(&f.entry.head.freshness, &request.control, now)) {
-                    Some(found) => self.stale_on_error(host, request, found, why, None, None, now),
-                    None => self.fail(host, failure, Some(why)),
-                }
+        let sent = host.now();
+        let answer = self.ask(host, &request, place.found().map(|found| &found.entry.head)).await;
+        let trip = Trip { why, sent, received: host.now() };
+        let usable =
+            |found: &Found| reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, trip.received);
+        match (answer, place) {
+            (Err(_), Place::Over(found)) if usable(&found) => {
+                self.stale_on_error(host, request, *found, trip, None, None)
             }
-            Ok(response) => self.answered(host, request, found, why, request_time, response).await,
+            (Err(failure), _) => self.fail(host, failure, Some(why)),
+            (Ok(response), Place::Over(found)) if reuse::is_error(response.status.as_u16()) && usable(&found) => {
+                let retry_after = response.fields.get_str("retry-after").and_then(|v| v.trim().parse().ok());
+                self.stale_on_error(host, request, *found, trip, Some(response.status.as_u16()), retry_after)
+            }
+            (Ok(response), Place::Over(found)) => self.answered(host, request, found, trip, response).await,
+            (Ok(response), place) => self.received(host, request, place, trip, response),
         }
     }
 
-    /// The origin answered.
+    /// The origin answered, and something is held.
     async fn answered<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        found: Option<Found>,
-        why: Forward,
-        request_time: Timestamp,
+        found: Box<Found>,
+        trip: Trip,
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
-        let now = host.now();
-        let status = response.status.as_u16();
-        let Some(found) = found else {
-            return self.received(host, request, None, why, request_time, response, now);
-        };
-        if reuse::is_error(status) && reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, now) {
-            let retry_after = response.fields.get_str("retry-after").and_then(|v| v.trim().parse().ok());
-            return self.stale_on_error(host, request, found, why, Some(status), retry_after, now);
-        }
         self.backoff.succeeded(&request.key);
-        if status == 304 && request.method == Method::GET {
-            if update::matches_304(&found.entry.head, &response.fields) {
-                return self.confirmed(host, request, found, why, request_time, response, now);
-            }
-            // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
-            let request_time = host.now();
-            return match self.ask(host, &request, None).await {
-                Err(failure) => self.fail(host, failure, Some(why)),
-                Ok(response) => {
-                    let now = host.now();
-                    self.received(host, request, Some(found), why, request_time, response, now)
-                }
-            };
+        if response.status != StatusCode::NOT_MODIFIED || request.method != Method::GET {
+            return self.received(host, request, Place::Over(found), trip, response);
         }
-        self.received(host, request, Some(found), why, request_time, response, now)
+        if update::matches_304(&found.entry.head, &response.fields) {
+            return self.confirmed(host, request, *found, trip, response);
+        }
+        // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
+        let sent = host.now();
+        match self.ask(host, &request, None).await {
+            Err(failure) => self.fail(host, failure, Some(trip.why)),
+            Ok(response) => {
+                let trip = Trip { why: trip.why, sent, received: host.now() };
+                self.received(host, request, Place::Over(found), trip, response)
+            }
+        }
     }
 
     /// A 304: the stored response is good again (RFC 9111 4.3.4).
-    #[allow(clippy::too_many_arguments)]
     fn confirmed<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
         mut found: Found,
-        why: Forward,
-        request_time: Timestamp,
+        trip: Trip,
         response: Response<H::Stream>,
-        now: Timestamp,
     ) -> Response<H::Stream> {
-        let url = request.url();
-        let exchange = exchange(&request, &url, &response, request_time, now);
-        found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
+        let (url, now) = (request.url(), trip.received);
+        let seen = exchange(&request, &url, &response, trip);
+        found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
         let from = Some((found.tier, None));
-        let outcome = Outcome::Forwarded { why, detail: None, status: Some(304), stored: None, from };
+        let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let answer = serve::stored(host, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
         host.defer(async move { proxy.keep_update(&own, &found, now).await });
@@ -297,20 +301,19 @@ impl Proxy {
     }
 
     /// The origin failed; stale content is within its window (RFC 5861 4).
-    #[allow(clippy::too_many_arguments)]
     fn stale_on_error<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
         found: Found,
-        why: Forward,
+        trip: Trip,
         status: Option<u16>,
         retry_after: Option<u64>,
-        now: Timestamp,
     ) -> Response<H::Stream> {
+        let now = trip.received;
         self.backoff.failed(&request.key, now, host.random(), retry_after);
         let from = Some((found.tier, Some(ServedStale::IfError)));
-        let outcome = Outcome::Forwarded { why, detail: None, status, stored: None, from };
+        let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
         serve::stored(host, &request, found.entry, now, &outcome)
     }
 
@@ -356,10 +359,12 @@ impl Proxy {
             let (key, primary) = (found.key, request.key);
             request.method = Method::GET;
             request.fields.remove("range");
-            let request_time = own.now();
-            match self.ask(&own, &request, Some(&found.entry.head)).await {
-                Err(_) => self.backoff.failed(&primary, own.now(), own.random(), None),
-                Ok(response) => self.refreshed(&own, request, found, request_time, response).await,
+            let sent = own.now();
+            let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
+            let trip = Trip { why: Forward::Stale, sent, received: own.now() };
+            match answer {
+                Err(_) => self.backoff.failed(&primary, trip.received, own.random(), None),
+                Ok(response) => self.refreshed(&own, request, found, trip, response).await,
             }
             self.refreshing.borrow_mut().remove(&key);
         });
@@ -376,7 +381,7 @@ impl Proxy {
         if self.config.policy(request.path()).cache == CacheMode::Only {
             return self.fail(host, Failure::OnlyIfCached, None);
         }
-        let request_time = host.now();
+        let sent = host.now();
         let Request { method, target, fields, client, body, scheme, authority } = request;
         let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
         let response = match upstream::fetch(host, &self.config, ask).await {
@@ -392,7 +397,7 @@ impl Proxy {
             key::primary(parts, self.policy_of(target))
         };
         let key = key_of(&authority, &target);
-        let now = host.now();
+        let trip = Trip { why, sent, received: host.now() };
         let control = RequestControl::default();
         let url = url_of(scheme, &authority, &target);
         let seen = Exchange {
@@ -401,8 +406,8 @@ impl Proxy {
             request: &fields,
             status: response.status.as_u16(),
             response: &response.fields,
-            request_time,
-            response_time: now,
+            request_time: trip.sent,
+            response_time: trip.received,
         };
         // Awaited, not deferred: the client's next request must not see what this one has changed.
         for target in invalidate::targets(&seen) {
@@ -414,7 +419,7 @@ impl Proxy {
         }
         if method == Method::POST {
             let request = Lookable { method, scheme, authority, target, fields, client, control, key };
-            return self.received(host, request, None, why, request_time, response, now);
+            return self.received(host, request, Place::New, trip, response);
         }
         let status = Some(response.status.as_u16());
         serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
@@ -444,20 +449,14 @@ fn url_of(scheme: &str, authority: &str, target: &str) -> String {
 }
 
 /// What the storing rules see.
-fn exchange<'a, S>(
-    request: &'a Lookable,
-    url: &'a str,
-    response: &'a Response<S>,
-    request_time: Timestamp,
-    response_time: Timestamp,
-) -> Exchange<'a> {
+fn exchange<'a, S>(request: &'a Lookable, url: &'a str, response: &'a Response<S>, trip: Trip) -> Exchange<'a> {
     Exchange {
         method: &request.method,
         url,
         request: &request.fields,
         status: response.status.as_u16(),
         response: &response.fields,
-        request_time,
-        response_time,
+        request_time: trip.sent,
+        response_time: trip.received,
     }
 }

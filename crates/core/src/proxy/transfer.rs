@@ -1,9 +1,9 @@
 //! A new response from the origin: it streams to the client while a copy is kept, and is stored when it is whole
 //! (DESIGN.md, decision 7; RFC 9111 3, 3.3).
 
-use super::{Lookable, Proxy, exchange, serve};
+use super::{Lookable, Proxy, Trip, exchange, serve};
 use crate::capture::Capture;
-use crate::decision::{Forward, NotStored, Outcome};
+use crate::decision::{NotStored, Outcome};
 use crate::entry::{Entry, Head, codec};
 use crate::host::Host;
 use crate::message::{Body, Response};
@@ -11,33 +11,39 @@ use crate::report;
 use crate::rules::reuse;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
-use crate::tiers::Found;
+use crate::tiers::{Found, Place};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use http::Method;
 use std::rc::Rc;
 
+/// A response whose content is at hand.
+struct Whole {
+    status: u16,
+    plan: Plan,
+    body: Bytes,
+    /// What Content-Length said.
+    expected: Option<u64>,
+}
+
 impl Proxy {
     /// Passes a new response to the client and keeps it where the rules allow.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn received<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        replaces: Option<Found>,
-        why: Forward,
-        request_time: Timestamp,
+        place: Place,
+        trip: Trip,
         mut response: Response<H::Stream>,
-        now: Timestamp,
     ) -> Response<H::Stream> {
         report::remove_ours(&mut response.fields);
         let status = response.status.as_u16();
         if request.method == Method::HEAD {
-            return self.received_head(host, request, replaces, why, request_time, response, now);
+            return self.received_head(host, request, place, trip, response);
         }
-        let plan = self.plan(&request, &response, request_time, now);
+        let plan = self.plan(&request, &response, trip);
         let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
-        let outcome = Outcome::Forwarded { why, detail: None, status: Some(status), stored, from: None };
+        let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };
         let Ok(plan) = plan else {
             report::describe(&outcome, &mut response.fields);
             return response;
@@ -53,7 +59,8 @@ impl Proxy {
         let own = host.clone();
         host.defer(async move {
             if let Some(body) = copy.await {
-                self.store(&own, &request, status, plan, body, expected, replaces.as_ref(), now).await;
+                let whole = Whole { status, plan, body, expected };
+                self.store(&own, &request, whole, &place, trip.received).await;
             }
         });
         answer
@@ -65,10 +72,10 @@ impl Proxy {
         host: &H,
         request: Lookable,
         mut found: Found,
-        request_time: Timestamp,
+        trip: Trip,
         response: Response<H::Stream>,
     ) {
-        let now = host.now();
+        let now = trip.received;
         let status = response.status.as_u16();
         if reuse::is_error(status) {
             return self.backoff.failed(&request.key, now, host.random(), None);
@@ -77,36 +84,35 @@ impl Proxy {
         if status == 304 {
             if update::matches_304(&found.entry.head, &response.fields) {
                 let url = request.url();
-                let exchange = exchange(&request, &url, &response, request_time, now);
+                let exchange = exchange(&request, &url, &response, trip);
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
                 self.keep_update(host, &found, now).await;
             }
             return;
         }
-        let Ok(plan) = self.plan(&request, &response, request_time, now) else { return };
+        let Ok(plan) = self.plan(&request, &response, trip) else { return };
         let expected = content_length(&response);
         let (body, copy) = self.keep(host, response.body, expected);
         drop(body);
         if let Some(body) = copy.await {
-            self.store(host, &request, status, plan, body, expected, Some(&found), now).await;
+            let whole = Whole { status, plan, body, expected };
+            self.store(host, &request, whole, &Place::Over(Box::new(found)), now).await;
         }
     }
 
     /// A response to HEAD is never stored, but tells something of the stored GET (RFC 9111 4.3.5).
-    #[allow(clippy::too_many_arguments)]
     fn received_head<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        replaces: Option<Found>,
-        why: Forward,
-        request_time: Timestamp,
+        place: Place,
+        trip: Trip,
         response: Response<H::Stream>,
-        now: Timestamp,
     ) -> Response<H::Stream> {
-        if let Some(mut found) = replaces {
+        if let Place::Over(mut found) = place {
+            let now = trip.received;
             let url = request.url();
-            let exchange = exchange(&request, &url, &response, request_time, now);
+            let exchange = exchange(&request, &url, &response, trip);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
                 HeadUpdate::Refresh(head) => {
                     found.entry.head = head;
@@ -124,19 +130,16 @@ impl Proxy {
         }
         let status = Some(response.status.as_u16());
         let Response { status: code, mut fields, .. } = response;
-        report::describe(&Outcome::Forwarded { why, detail: None, status, stored: None, from: None }, &mut fields);
+        report::describe(
+            &Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from: None },
+            &mut fields,
+        );
         Response { status: code, fields, body: Body::Empty }
     }
 
-    fn plan<S>(
-        &self,
-        request: &Lookable,
-        response: &Response<S>,
-        request_time: Timestamp,
-        now: Timestamp,
-    ) -> Result<Plan, NotStored> {
+    fn plan<S>(&self, request: &Lookable, response: &Response<S>, trip: Trip) -> Result<Plan, NotStored> {
         let url = request.url();
-        let seen = exchange(request, &url, response, request_time, now);
+        let seen = exchange(request, &url, response, trip);
         let plan = storable::storable(&seen, self.policy_of(&request.target))?;
         let largest = self.config.l1.max_size.max(self.config.l2.max_size);
         if content_length(response).is_some_and(|length| length > largest) {
@@ -179,18 +182,8 @@ impl Proxy {
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    async fn store<H: Host>(
-        &self,
-        host: &H,
-        request: &Lookable,
-        status: u16,
-        plan: Plan,
-        body: Bytes,
-        expected: Option<u64>,
-        replaces: Option<&Found>,
-        now: Timestamp,
-    ) {
+    async fn store<H: Host>(&self, host: &H, request: &Lookable, whole: Whole, place: &Place, now: Timestamp) {
+        let Whole { status, plan, body, expected } = whole;
         // RFC 9111 3.3: a response that is not whole is not stored.
         if expected.is_some_and(|length| length != body.len() as u64) {
             return;
@@ -201,7 +194,7 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.tiers(host).store(&request.key, &request.url(), entry, replaces, now).await;
+        self.tiers(host).store(&request.key, &request.url(), entry, place, now).await;
     }
 }
 

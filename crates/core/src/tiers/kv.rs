@@ -2,6 +2,7 @@
 
 use super::deadline::within;
 use super::{Tiers, count, keep_until};
+use crate::decision::Tier;
 use crate::entry::{Entry, codec};
 use crate::host::{Host, Kv, StoreError};
 use crate::key::Key;
@@ -50,17 +51,5 @@ pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
 
 /// One call within its deadline; a failure is counted and is `None`.
 async fn call<H: Host, T>(tiers: &Tiers<'_, H>, work: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    match within(tiers.host, tiers.config.l1.timeout, work).await {
-        Some(Ok(value)) => Some(value),
-        Some(Err(error)) => {
-            count(&tiers.counters.l1_errors);
-            tiers.host.warn(&format!("L1: {error}"));
-            None
-        }
-        None => {
-            count(&tiers.counters.l1_errors);
-            tiers.host.warn("L1: no answer within tiers.l1.timeout");
-            None
-        }
-    }
+    tiers.settle(Tier::L1, within(tiers.host, tiers.config.l1.timeout, work).await)
 }

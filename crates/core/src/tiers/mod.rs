@@ -9,9 +9,9 @@ pub mod sql;
 
 use crate::config::{Admit, Config};
 use crate::decision::Tier;
-use crate::entry::{Entry, Head, MAX_VARIANTS, Variant};
+use crate::entry::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
 use crate::fields::Fields;
-use crate::host::Host;
+use crate::host::{Host, StoreError};
 use crate::key::{self, Key};
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
@@ -40,6 +40,27 @@ pub enum Lookup {
     OtherVariants,
     /// Nothing.
     Nothing,
+}
+
+/// Where a new response belongs, as the lookup before it told.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Nothing is stored for the URL.
+    New,
+    /// Other variants of the URL are stored.
+    Beside,
+    /// It replaces this one.
+    Over(Box<Found>),
+}
+
+impl Place {
+    /// What it replaces.
+    pub fn found(&self) -> Option<&Found> {
+        match self {
+            Place::Over(found) => Some(found),
+            Place::New | Place::Beside => None,
+        }
+    }
 }
 
 /// What went wrong in the tiers since the instance began: for the operator, never for a client.
@@ -87,11 +108,13 @@ impl<H: Host> Tiers<'_, H> {
         if selects(&first.head, request) {
             return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
         }
-        let Some(variant) = vary::choose(&first.head.variants, request) else { return Lookup::OtherVariants };
-        match self.get(tier, &variant.key, now).await {
-            Some(entry) if entry.head.selecting == variant.selecting => {
-                Lookup::Found(Box::new(Found { entry, tier, key: variant.key }))
-            }
+        let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
+        let Some(key) = listed.or_else(|| (tier == Tier::L1).then(|| guess(primary, &first.head, request)).flatten())
+        else {
+            return Lookup::OtherVariants;
+        };
+        match self.get(tier, &key, now).await {
+            Some(entry) if selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key })),
             _ => Lookup::OtherVariants,
         }
     }
@@ -103,38 +126,32 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    /// Stores a response that was just received. `replaces` is what the lookup found for the same request, if anything.
+    /// Stores a response that was just received, where the lookup says that it belongs.
     ///
     /// The first variant of a URL is stored under the primary key; a further one under a key of its own, and the primary record
     /// remembers it (DESIGN.md, Variants).
-    pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, replaces: Option<&Found>, now: Timestamp) {
-        if let Some(found) = replaces.filter(|f| f.key == *primary) {
-            entry.head.variants.clone_from(&found.entry.head.variants);
-            let selecting = entry.head.selecting.clone();
-            entry.head.variants.retain(|v| v.selecting != selecting);
+    pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, place: &Place, now: Timestamp) {
+        let holder = match place {
+            Place::New => None,
+            Place::Over(found) if found.key == *primary => {
+                entry.head.variants = others(&found.entry.head, &entry.head);
+                None
+            }
+            Place::Over(_) | Place::Beside => match self.get(Tier::L2, primary, now).await {
+                Some(holder) => Some(holder),
+                None => self.get(Tier::L1, primary, now).await,
+            },
+        };
+        let Some(mut holder) = holder else { return self.put(primary, url, &entry, now).await };
+        let (held, new) = (&holder.head.selecting, &entry.head.selecting);
+        if held == new || held.0.is_empty() || new.0.is_empty() {
+            entry.head.variants = others(&holder.head, &entry.head);
             return self.put(primary, url, &entry, now).await;
         }
-        let holder = match entry.head.selecting.0.is_empty() {
-            true => None,
-            false => self.get(Tier::L2, primary, now).await.or(self.get(Tier::L1, primary, now).await),
-        };
-        match holder {
-            Some(mut holder)
-                if holder.head.selecting != entry.head.selecting && !holder.head.selecting.0.is_empty() =>
-            {
-                let own = key::variant(primary, entry.head.selecting.0.iter().map(|(n, v)| (n.as_str(), v.as_deref())));
-                self.put(&own, url, &entry, now).await;
-                remember(&mut holder.head, own, &entry.head);
-                self.put(primary, url, &holder, now).await;
-            }
-            Some(holder) => {
-                entry.head.variants = holder.head.variants;
-                let selecting = entry.head.selecting.clone();
-                entry.head.variants.retain(|v| v.selecting != selecting);
-                self.put(primary, url, &entry, now).await;
-            }
-            None => self.put(primary, url, &entry, now).await,
-        }
+        let own = variant_key(primary, new);
+        self.put(&own, url, &entry, now).await;
+        remember(&mut holder.head, own, &entry.head);
+        self.put(primary, url, &holder, now).await;
     }
 
     /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks.
@@ -172,6 +189,21 @@ impl<H: Host> Tiers<'_, H> {
         self.config.l1.max_size.max(self.config.l2.max_size)
     }
 
+    /// What came of one call within its deadline; a failure is counted, told to the operator, and is `None`.
+    fn settle<T>(&self, tier: Tier, outcome: Option<Result<T, StoreError>>) -> Option<T> {
+        let error = match outcome {
+            Some(Ok(value)) => return Some(value),
+            Some(Err(error)) => error,
+            None => StoreError::Timeout,
+        };
+        count(match tier {
+            Tier::L1 => &self.counters.l1_errors,
+            Tier::L2 => &self.counters.l2_errors,
+        });
+        self.host.warn(&format!("{}: {error}", tier.as_str()));
+        None
+    }
+
     fn admits_at_once(&self) -> bool {
         match self.config.l1.admit {
             Admit::Always => true,
@@ -185,6 +217,24 @@ impl<H: Host> Tiers<'_, H> {
 fn selects(head: &Head, request: &Fields) -> bool {
     vary::matches(&head.selecting, request)
         || vary::language_matches(&head.selecting, head.fields.get_str("content-language"), request)
+}
+
+fn variant_key(primary: &Key, selecting: &Selecting) -> Key {
+    key::variant(primary, selecting.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+}
+
+/// Where the variant is that differs from `first` in the values of the same fields: L1 may show a list that is older than it.
+fn guess(primary: &Key, first: &Head, request: &Fields) -> Option<Key> {
+    if first.selecting.0.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = first.selecting.0.iter().map(|(name, _)| name.clone()).collect();
+    Some(variant_key(primary, &vary::selecting(&names, request)))
+}
+
+/// The variants that `holder` knows, without the one that `new` now stands for.
+fn others(holder: &Head, new: &Head) -> Vec<Variant> {
+    holder.variants.iter().filter(|v| v.selecting != new.selecting).cloned().collect()
 }
 
 /// Adds a variant to the primary record's list; the oldest is forgotten past [`MAX_VARIANTS`].

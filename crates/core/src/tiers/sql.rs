@@ -5,6 +5,7 @@
 
 use super::deadline::within;
 use super::{Tiers, count, keep_until};
+use crate::decision::Tier;
 use crate::entry::{Entry, Head, codec};
 use crate::host::{Host, Sql, Statement, StoreError, Value};
 use crate::key::Key;
@@ -153,19 +154,7 @@ where
             done => done,
         }
     };
-    match within(tiers.host, tiers.config.l2.timeout, attempt).await {
-        Some(Ok(value)) => Some(value),
-        Some(Err(error)) => {
-            count(&tiers.counters.l2_errors);
-            tiers.host.warn(&format!("L2: {error}"));
-            None
-        }
-        None => {
-            count(&tiers.counters.l2_errors);
-            tiers.host.warn("L2: no answer within tiers.l2.timeout");
-            None
-        }
-    }
+    tiers.settle(Tier::L2, within(tiers.host, tiers.config.l2.timeout, attempt).await)
 }
 
 /// Brings the tables to the newest version, each migration in a transaction of its own.

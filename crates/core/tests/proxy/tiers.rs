@@ -73,6 +73,31 @@ fn variants_stand_side_by_side_in_both_tiers() {
 }
 
 #[test]
+fn a_variant_that_the_list_in_l1_does_not_know_is_found_all_the_same() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n");
+    for lang in ["de", "en"] {
+        let fields = vec![("cache-control", "max-age=100".into()), ("vary", "Accept-Language".into())];
+        cache.origin(Script::Respond(200, fields, vec![lang.as_bytes()]));
+        let ask = [("accept-language", lang)];
+        let tiers: Vec<String> = (0..3).map(|_| cache.get_with("/a", &ask).tier().to_string()).collect();
+        assert_eq!(tiers, ["MISS", "L2-HIT", "L1-HIT"], "{lang}");
+    }
+}
+
+#[test]
+fn a_first_response_with_vary_costs_no_more_than_one_without() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=100")], "warm");
+    cache.get("/warm");
+    let world = cache.host.world.clone();
+    let costs = || (world.kv_gets.take(), world.kv_puts.take(), world.queries.take(), world.batches.take());
+    costs();
+    cache.respond(200, &[("cache-control", "max-age=100"), ("vary", "Accept-Encoding")], "hello");
+    cache.get("/a");
+    assert_eq!(costs(), (1, 1, 1, 1));
+}
+
+#[test]
 fn a_large_response_is_kept_in_l2_in_chunks_and_not_in_l1() {
     let body: &'static [u8] = Vec::leak((0..3_000_000u32).map(|n| n as u8).collect());
     let mut cache = Cache::new("");
