@@ -6,11 +6,16 @@
 use super::{Answer, Failure, Life, complain};
 use crate::guest::{Guest, Pulse, Shared, instantiate};
 use crate::outbound::Outbound;
+use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use futures::task::AtomicWaker;
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -30,6 +35,8 @@ struct Job {
 #[derive(Default)]
 pub struct Inbox {
     jobs: Mutex<VecDeque<Job>>,
+    /// Set after a job was left: the driver is polled many times for each request, and looks at this first.
+    left: AtomicBool,
     waker: AtomicWaker,
     closed: AtomicBool,
 }
@@ -39,6 +46,7 @@ impl Inbox {
     pub async fn run(&self, request: http::Request<WasiBody>) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
         self.jobs().push_back(Job { request, answer });
+        self.left.store(true, Release);
         self.waker.wake();
         answered.await.unwrap_or(Err(Failure::Died))
     }
@@ -64,34 +72,72 @@ pub async fn drive(
 ) {
     let mut instance = Some(first);
     loop {
-        let (mut store, service) = match instance.take() {
-            Some(instance) => instance,
-            None => match instantiate(&shared, &outbound, &pulse).await {
-                Ok(instance) => instance,
-                Err(error) => {
-                    complain("no instance could be started", &error);
-                    if !refuse_all(&inbox) {
-                        return;
-                    }
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
+        // A panic of the host must not leave requests waiting for an instance that nobody drives.
+        let driven = AssertUnwindSafe(drive_one(&shared, &outbound, &inbox, instance.take(), &pulse));
+        let error = match driven.catch_unwind().await {
+            Ok(Driven::Done) => return,
+            Ok(Driven::NotStarted(error)) => {
+                complain("no instance could be started", &error);
+                if !refuse_all(&inbox) {
+                    return;
                 }
-            },
-        };
-        let life = Life::default();
-        let ended = store
-            .run_concurrent(async |accessor| serve(accessor, &service, &inbox, &life, &pulse).await)
-            .await
-            .and_then(|served| served);
-        match ended {
-            Ok(()) => return,
-            Err(error) => {
-                // Before the store is dropped, and with it the streams that tell clients it is over.
-                life.end();
-                drop(store);
-                shared.restarts.fetch_add(1, Relaxed);
-                complain("the component failed and was started afresh", &error);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             }
+            Ok(Driven::Failed(error)) => error,
+            Err(_) => wasmtime::format_err!("the host panicked; please report it with the output above"),
+        };
+        shared.restarts.fetch_add(1, Relaxed);
+        complain("the component failed and was started afresh", &error);
+    }
+}
+
+enum Driven {
+    /// The inbox was closed, and the guest had nothing left to do.
+    Done,
+    NotStarted(wasmtime::Error),
+    Failed(wasmtime::Error),
+}
+
+async fn drive_one(
+    shared: &Arc<Shared>,
+    outbound: &Outbound,
+    inbox: &Inbox,
+    instance: Option<(Store<Guest>, Service)>,
+    pulse: &Pulse,
+) -> Driven {
+    let (mut store, service) = match instance {
+        Some(instance) => instance,
+        None => match instantiate(shared, outbound, pulse).await {
+            Ok(instance) => instance,
+            Err(error) => return Driven::NotStarted(error),
+        },
+    };
+    // Dropped before the store, and with it the streams that tell clients it is over.
+    let mut mortal = Mortal { life: Life::default(), done: false };
+    let ended = store
+        .run_concurrent(async |accessor| serve(accessor, &service, inbox, &mortal.life, pulse).await)
+        .await
+        .and_then(|served| served);
+    match ended {
+        Ok(()) => {
+            mortal.done = true;
+            Driven::Done
+        }
+        Err(error) => Driven::Failed(error),
+    }
+}
+
+/// Ends a life unless the instance was done.
+struct Mortal {
+    life: Life,
+    done: bool,
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        if !self.done {
+            self.life.end();
         }
     }
 }
@@ -113,14 +159,17 @@ async fn serve(
 ) -> wasmtime::Result<()> {
     let mut calls = FuturesUnordered::new();
     std::future::poll_fn(|cx| {
-        pulse.fetch_add(1, Relaxed);
+        pulse.store(pulse.load(Relaxed).wrapping_add(1), Relaxed);
         inbox.waker.register(cx.waker());
         loop {
-            let started = calls.len();
-            while let Some(job) = { inbox.jobs().pop_front() } {
-                calls.push(call(accessor, service, job, life));
+            let mut more = false;
+            if inbox.left.load(Acquire) {
+                inbox.left.store(false, Relaxed);
+                while let Some(job) = { inbox.jobs().pop_front() } {
+                    calls.push(call(accessor, service, job, life));
+                    more = true;
+                }
             }
-            let mut more = calls.len() > started;
             while let Poll::Ready(Some(result)) = calls.poll_next_unpin(cx) {
                 let result: wasmtime::Result<()> = result;
                 if let Err(error) = result {
