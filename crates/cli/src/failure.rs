@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Failure {
     /// The answer is no: a configuration that is wrong, a port in use, a database that does not open.
     No(String),
+    /// The answer is no, and the text points at the places in a file, as compilers do.
+    Places(String),
     /// The command line does not say what to do.
     Usage(String),
 }
@@ -23,7 +25,7 @@ impl Failure {
 
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::No(_) => ExitCode::from(1),
+            Failure::No(_) | Failure::Places(_) => ExitCode::from(1),
             Failure::Usage(_) => ExitCode::from(2),
         }
     }
@@ -32,7 +34,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::No(message) | Failure::Usage(message) => f.write_str(message),
+            Failure::No(message) | Failure::Places(message) | Failure::Usage(message) => f.write_str(message),
         }
     }
 }

@@ -51,6 +51,8 @@ pub fn start(format: Format, level: Level) {
 /// The last line of a command that failed, whatever the level: in the shape in which stderr is read.
 pub fn failure(format: Format, failure: &Failure) {
     match format {
+        // A line that begins with file:line:column is one that editors can follow.
+        Format::Human if matches!(failure, Failure::Places(_)) => eprintln!("{failure}"),
         Format::Human => eprintln!("error: {failure}"),
         Format::Json => {
             eprintln!("{}", serde_json::json!({ "level": "ERROR", "message": failure.to_string() }));

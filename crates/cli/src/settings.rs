@@ -66,7 +66,7 @@ pub fn read(file: &Path) -> Result<(String, Config), Failure> {
 }
 
 fn parse(text: String, name: &str) -> Result<(String, Config), Failure> {
-    let config = Config::parse(&text, name).map_err(|errors| Failure::no(errors.to_string()))?;
+    let config = Config::parse(&text, name).map_err(|errors| Failure::Places(errors.to_string()))?;
     Ok((text, config))
 }
 
