@@ -9,6 +9,7 @@ pub const ALL: &[Behaviour] = behaviours![
     urls_that_differ_are_different_objects,
     the_host_is_part_of_the_key,
     spellings_of_one_url_are_one_object,
+    the_absolute_form_of_a_url_is_the_same_object,
     unkeyed_fields_cannot_choose_the_object,
     a_query_is_sorted_where_the_route_says_so,
     ignored_parameters_are_no_part_of_the_key,
@@ -83,6 +84,19 @@ async fn spellings_of_one_url_are_one_object(world: World) {
     terrace.get("/%7Euser/%e2%82%ac/a%2fb?q=%2F").await.has_tier("L1-HIT");
     terrace.get("/%7euser/%E2%82%aC/%61%2Fb?q=%2F").await.has_tier("L1-HIT");
     assert_eq!(origin.seen().len(), asked);
+}
+
+async fn the_absolute_form_of_a_url_is_the_same_object(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    origin.otherwise(echo);
+    terrace.warm("/x?q=1").await;
+    let asked = origin.seen().len();
+    let absolute = format!("http://{}/x?q=1", crate::client::HOST);
+    terrace.get(&absolute).await.has_status(200).has_tier("L1-HIT").has_body("/x?q=1 for all");
+    assert_eq!(origin.seen().len(), asked);
+    // RFC 9112 3.2: a bare authority is the root.
+    let root = terrace.get(&format!("http://{}", crate::client::HOST)).await;
+    root.has_status(200).has_body("/ for all");
 }
 
 async fn unkeyed_fields_cannot_choose_the_object(world: World) {
