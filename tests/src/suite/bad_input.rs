@@ -15,7 +15,8 @@ pub const ALL: &[Behaviour] = behaviours![
     malformed_fields_are_refused,
     a_body_larger_than_declared_is_no_second_request,
     a_request_body_that_is_cut_does_not_pass_for_whole,
-    garbage_and_silence_harm_nobody;
+    garbage_and_silence_harm_nobody,
+    a_head_that_never_ends_is_given_up;
     if Host::is_ours
 ];
 
@@ -236,5 +237,32 @@ async fn garbage_and_silence_harm_nobody(world: World) {
         terrace.until(&Request::get(&path), "served", sane).await.has_body(&path);
     }
     drop(idle);
+    is_well(&origin, &mut terrace).await;
+}
+
+async fn a_head_that_never_ends_is_given_up(world: World) {
+    let (origin, mut terrace) = world.serve("").await;
+    origin.otherwise(|_| Reply::ok("reached"));
+    let half = b"GET /half HTTP/1.1\r\nHost: a\r\nX-Half: ";
+    let silent = async {
+        let mut connection = terrace.connect().await;
+        if let Some(response) = connection.raw(half).await {
+            response.has_status(408);
+        }
+        assert!(connection.closed().await, "more came after the 408");
+    };
+    // A byte now and then is no progress.
+    let drip = async {
+        let started = std::time::Instant::now();
+        let mut connection = terrace.connect().await;
+        let mut taken = connection.write(half).await;
+        while taken.is_ok() {
+            assert!(started.elapsed() < crate::PATIENCE, "it waits for ever");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            taken = connection.write(b"x").await;
+        }
+    };
+    tokio::join!(silent, drip);
+    assert_eq!(origin.seen().len(), 0);
     is_well(&origin, &mut terrace).await;
 }
