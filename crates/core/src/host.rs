@@ -87,13 +87,14 @@ pub struct Statement {
 /// L2: a SQL database in SQLite's dialect.
 #[allow(async_fn_in_trait)]
 pub trait Sql {
-    /// Runs one statement and returns its rows.
+    /// Runs one statement that only reads, and returns its rows.
     ///
     /// # Errors
     /// [`StoreError`]; a missing table is [`StoreError::Schema`].
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError>;
 
-    /// Runs all statements as one transaction: all of them hold or none.
+    /// Runs statements that write, as one transaction: all of them hold or none. It may have to wait for other writers; what else
+    /// the instance does must go on meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was changed.

@@ -35,6 +35,8 @@ impl fmt::Debug for Key {
 /// What of a request names the object.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
+    /// The configured origin: another one is another object, though stores may be shared or left over.
+    pub origin: &'a str,
     /// `http` or `https`.
     pub scheme: &'a str,
     /// Host and port, as the client sent them.
@@ -48,6 +50,7 @@ pub struct Parts<'a> {
 /// The primary key (RFC 9111 2). GET and HEAD share it.
 pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
     let mut hash = Parted::new("terrace primary key v1");
+    hash.part(parts.origin.as_bytes());
     hash.part(parts.scheme.as_bytes());
     hash.part(normal_authority(parts.scheme, parts.authority).as_bytes());
     hash.part(b"GET");

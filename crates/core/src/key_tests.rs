@@ -8,7 +8,7 @@ fn policy(text: &str) -> Policy {
 }
 
 fn key(authority: &str, target: &str, fields: &Fields, policy: &Policy) -> Key {
-    primary(Parts { scheme: "http", authority, target, fields }, policy)
+    primary(Parts { origin: "http://o/", scheme: "http", authority, target, fields }, policy)
 }
 
 #[test]
@@ -68,4 +68,11 @@ fn a_routes_vary_is_part_of_the_key() {
 #[test]
 fn the_text_of_a_key_is_64_hexadecimal_digits() {
     assert_eq!(Key([0xa5; 32]).text(), "a5".repeat(32));
+}
+
+#[test]
+fn another_origin_is_another_object() {
+    let (policy, fields) = (policy(""), Fields::new());
+    let of = |origin| primary(Parts { origin, scheme: "http", authority: "a", target: "/", fields: &fields }, &policy);
+    assert_ne!(of("http://staging.test/"), of("http://live.test/"));
 }

@@ -26,6 +26,7 @@ pub mod entry;
 pub mod fields;
 pub mod host;
 pub mod key;
+pub mod log;
 pub mod message;
 pub mod proxy;
 pub mod report;

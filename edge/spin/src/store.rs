@@ -1,5 +1,6 @@
 //! L1 on Spin's key-value, L2 on Spin's SQLite. The handles live in statics: opening one costs a call, and a connection each.
 
+use futures::lock::Mutex;
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
 use std::cell::RefCell;
@@ -46,9 +47,27 @@ impl Kv for SpinKv {
     }
 }
 
-/// The SQLite database `default`. The synchronous calls are used: they are the fast ones, and a transaction on the one connection
-/// of this instance must not be interleaved with another request's.
+/// The SQLite database `default`. The synchronous calls are the fast ones and are used for all but the one that may have to wait:
+/// taking the lock to write. While that waits, the other requests of this instance go on.
 pub struct SpinSql;
+
+/// The one writer of this instance. Without it, two requests would share a transaction on the one connection.
+static WRITER: Mutex<()> = Mutex::new(());
+
+/// An open transaction, or one about to open; what is not committed is rolled back.
+struct Transaction<'a> {
+    connection: &'a spin::Connection,
+    committed: bool,
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Where none was opened, there is none to roll back, and the database says so.
+            let _ = self.connection.execute("ROLLBACK", &[]);
+        }
+    }
+}
 
 fn connection() -> Result<&'static spin::Connection, StoreError> {
     if let Some(connection) = SQL.with(|sql| *sql.borrow()) {
@@ -99,10 +118,6 @@ fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<V
     Ok(rows.collect())
 }
 
-fn command(connection: &spin::Connection, sql: &'static str) -> Result<(), StoreError> {
-    execute(connection, &Statement { sql, params: Vec::new() }).map(|_| ())
-}
-
 impl Sql for SpinSql {
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
         execute(connection()?, statement)
@@ -110,14 +125,14 @@ impl Sql for SpinSql {
 
     async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
         let connection = connection()?;
-        command(connection, "BEGIN IMMEDIATE")?;
-        let done = statements.iter().try_for_each(|statement| execute(connection, statement).map(|_| ()));
-        match done.and_then(|()| command(connection, "COMMIT")) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let _ = command(connection, "ROLLBACK");
-                Err(error)
-            }
-        }
+        let _writer = WRITER.lock().await;
+        let mut transaction = Transaction { connection, committed: false };
+        let (_, _, begun) = connection.execute_async("BEGIN IMMEDIATE".into(), Vec::new()).await.map_err(sql_error)?;
+        begun.await.map_err(sql_error)?;
+        // From here on nothing waits: no other request comes between.
+        statements.iter().try_for_each(|statement| execute(connection, statement).map(|_| ()))?;
+        execute(connection, &Statement { sql: "COMMIT", params: Vec::new() })?;
+        transaction.committed = true;
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Requests that go no further: what a careful server refuses before it looks anything up (RFC 9110, RFC 9112).
 
+use crate::config::normal_percent;
 use crate::message::Request;
 use http::{Method, StatusCode};
 
@@ -36,6 +37,11 @@ pub(super) fn acceptable<S>(request: &Request<S>) -> Result<(), Refusal> {
     }
     if target.iter().any(|b| !(0x21..0x7f).contains(b) || matches!(b, b'\\' | b'#')) {
         return refuse(StatusCode::BAD_REQUEST, "The path holds a character that must be percent-encoded.");
+    }
+    // An origin may resolve them after a route and a key were chosen by the path as it stands (RFC 3986 6.2.2.3). Clients do so
+    // before they ask.
+    if normal_percent(request.path()).split('/').any(|segment| matches!(segment, "." | "..")) {
+        return refuse(StatusCode::BAD_REQUEST, "The path holds a segment that is . or ..: resolve it before asking.");
     }
     let host = request.authority.as_bytes();
     if host

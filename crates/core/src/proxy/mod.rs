@@ -18,6 +18,7 @@ use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key};
+use crate::log::Log;
 use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
@@ -47,6 +48,7 @@ pub struct Proxy {
     backoff: Backoff,
     budget: Budget,
     refreshing: RefCell<HashSet<Key>>,
+    log: Log,
 }
 
 /// A request that the cache may answer, without its content (it has none).
@@ -89,6 +91,7 @@ impl Proxy {
             backoff: Backoff::default(),
             budget: Budget::default(),
             refreshing: RefCell::default(),
+            log: Log::default(),
         }
     }
 
@@ -131,6 +134,7 @@ impl Proxy {
         }
         let key = key::primary(
             key::Parts {
+                origin: self.origin(),
                 scheme: request.scheme,
                 authority: &request.authority,
                 target: &request.target,
@@ -145,6 +149,10 @@ impl Proxy {
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
         Tiers { host, config: &self.config, counters: &self.counters }
+    }
+
+    fn origin(&self) -> &str {
+        self.config.origin.url.as_ref().map_or("", |url| url.as_str())
     }
 
     fn policy_of(&self, target: &str) -> &Policy {
@@ -393,7 +401,7 @@ impl Proxy {
             return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
         }
         let key_of = |authority: &str, target: &str| {
-            let parts = key::Parts { scheme, authority, target, fields: &fields };
+            let parts = key::Parts { origin: self.origin(), scheme, authority, target, fields: &fields };
             key::primary(parts, self.policy_of(target))
         };
         let key = key_of(&authority, &target);
@@ -417,7 +425,7 @@ impl Proxy {
                 self.tiers(host).remove(&key_of(authority, if target.is_empty() { "/" } else { target })).await;
             }
         }
-        if method == Method::POST {
+        if method == Method::POST && response.fields.contains("content-location") {
             let request = Lookable { method, scheme, authority, target, fields, client, control, key };
             return self.received(host, request, Place::New, trip, response);
         }
@@ -426,7 +434,12 @@ impl Proxy {
     }
 
     fn fail<H: Host>(&self, host: &H, failure: Failure, why: Option<Forward>) -> Response<H::Stream> {
-        let mut response = problem::response(failure, &request_id(host));
+        let id = request_id(host);
+        let told = if failure == Failure::OnlyIfCached { None } else { self.log.say(host.now()) };
+        if let Some(more) = told {
+            host.warn(&format!("{id}: {}{more}", failure.as_str()));
+        }
+        let mut response = problem::response(failure, &id);
         report::describe(&Outcome::Failed { failure, why }, &mut response.fields);
         response
     }

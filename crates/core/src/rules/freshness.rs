@@ -131,7 +131,10 @@ impl Freshness {
         let initial_age = initial_age_ms(x);
         let (source, lifetime_ms) = lifetime(x, policy, control, control_source, initial_age);
         // What was never meant to be fresh is not served stale behind the origin's back, unless the origin says so itself.
-        let default_swr = if lifetime_ms == 0 { 0 } else { millis(policy.stale_while_revalidate) };
+        // `negative_ttl` is meant to the second: an error is not served stale either.
+        let negative = source == Source::Negative;
+        let default_swr = if lifetime_ms == 0 || negative { 0 } else { millis(policy.stale_while_revalidate) };
+        let default_sie = if negative { 0 } else { millis(policy.stale_if_error) };
         let seconds = |s: u64| s.saturating_mul(1000);
         let must_revalidate = control.forbids_stale();
         let window = |said: Option<u64>, default: u64| {
@@ -143,7 +146,7 @@ impl Freshness {
             lifetime_ms,
             source,
             stale_while_revalidate_ms: window(control.stale_while_revalidate, default_swr),
-            stale_if_error_ms: window(control.stale_if_error, millis(policy.stale_if_error)),
+            stale_if_error_ms: window(control.stale_if_error, default_sie),
             must_revalidate,
             no_cache: control.no_cache.is_whole(),
             has_validator: validate::has_validator(x.response),

@@ -13,6 +13,7 @@ use crate::entry::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
 use crate::fields::Fields;
 use crate::host::{Host, StoreError};
 use crate::key::{self, Key};
+use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
 use std::cell::Cell;
@@ -72,6 +73,8 @@ pub struct Counters {
     pub l2_errors: Cell<u64>,
     /// Records that were not entries, or not whole.
     pub corrupt: Cell<u64>,
+    /// How much of it has been said.
+    pub log: Log,
 }
 
 /// One more.
@@ -200,7 +203,9 @@ impl<H: Host> Tiers<'_, H> {
             Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,
         });
-        self.host.warn(&format!("{}: {error}", tier.as_str()));
+        if let Some(more) = self.counters.log.say(self.host.now()) {
+            self.host.warn(&format!("{}: {error}{more}", tier.as_str()));
+        }
         None
     }
 

@@ -125,11 +125,11 @@ pub(super) async fn put_head<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &He
         Value::Integer(now.0),
         Value::Blob(codec::encode_head(head, until, 0)),
     ];
-    query(tiers, Statement { sql: PUT_HEAD, params }).await;
+    batch(tiers, vec![Statement { sql: PUT_HEAD, params }]).await;
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
-    query(tiers, Statement { sql: DELETE, params: vec![Value::Text(key.text())] }).await;
+    batch(tiers, vec![Statement { sql: DELETE, params: vec![Value::Text(key.text())] }]).await;
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {

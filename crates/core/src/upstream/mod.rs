@@ -51,9 +51,10 @@ pub async fn fetch<H: Host>(
         let value = match source {
             HeaderSource::Literal(value) => value.clone(),
             HeaderSource::Secret(secret) => match host.secret(secret).await {
-                Some(value) => value,
-                None => {
-                    host.warn(&format!("the secret {secret} is not set: set it on this platform and try again"));
+                Some(value) if is_field_value(value.trim()) => value.trim().to_string(),
+                given => {
+                    let wrong = if given.is_some() { "cannot stand in a header field" } else { "is not set" };
+                    host.warn(&format!("the secret {secret} {wrong}: set it on this platform and try again"));
                     return Err(Failure::ProxyConfigurationError);
                 }
             },
@@ -89,6 +90,11 @@ fn target(origin: &Origin, target: &str) -> Result<(Url, String), Failure> {
         Ok(url) if url.origin() == base.origin() && url.authority() == base.authority() => Ok((url, target)),
         _ => Err(Failure::BadRequest),
     }
+}
+
+/// Whether a value can be sent (RFC 9110 5.5): something, and no control characters.
+fn is_field_value(value: &str) -> bool {
+    !value.is_empty() && !value.bytes().any(|b| b < b' ' && b != b'\t' || b == 0x7f)
 }
 
 fn failure(error: OriginError) -> Failure {

@@ -8,8 +8,11 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a statement waits for a writer of another worker, or another program.
+/// How long an asynchronous statement waits for a writer of another worker, or another program.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a synchronous one does: as long as it waits, its worker answers nobody.
+const STALL: Duration = Duration::from_millis(100);
 
 /// Statements each connection keeps prepared.
 const STATEMENTS: usize = 64;
@@ -41,7 +44,7 @@ impl Database {
 
     /// A new connection for a guest.
     pub fn open(&self) -> rusqlite::Result<Handle> {
-        Ok(Handle { connection: self.connect()?, in_transaction: false, patient: true })
+        Ok(Handle { connection: self.connect()?, in_transaction: false, patience: BUSY })
     }
 
     /// Moves the log into the file. To be called when every connection has been closed.
@@ -70,17 +73,25 @@ impl Database {
 pub struct Handle {
     connection: Connection,
     in_transaction: bool,
-    patient: bool,
+    patience: Duration,
 }
 
 impl Handle {
-    /// Runs one statement and returns all its rows.
+    /// Runs one statement and returns all its rows. Waits a moment for a writer elsewhere.
     pub fn execute(&mut self, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
-        let blocked = self.blocked_by_own_thread();
-        if self.patient == blocked {
-            let wait = if blocked { Duration::ZERO } else { BUSY };
+        let wait = if self.blocked_by_own_thread() { Duration::ZERO } else { STALL };
+        self.execute_within(wait, statement, parameters)
+    }
+
+    /// The same, but a writer elsewhere is a "locked" at once.
+    pub fn attempt(&mut self, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
+        self.execute_within(Duration::ZERO, statement, parameters)
+    }
+
+    fn execute_within(&mut self, wait: Duration, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
+        if self.patience != wait {
             self.connection.busy_timeout(wait).map_err(error)?;
-            self.patient = !blocked;
+            self.patience = wait;
         }
         let result = self.run(statement, parameters);
         self.note_transaction();
@@ -88,7 +99,7 @@ impl Handle {
     }
 
     /// Whether a transaction is open on another connection of this thread, so that waiting is futile.
-    pub fn blocked_by_own_thread(&self) -> bool {
+    fn blocked_by_own_thread(&self) -> bool {
         OPEN_TRANSACTIONS.get() > usize::from(self.in_transaction)
     }
 
@@ -260,6 +271,8 @@ mod tests {
         let error = two.execute("INSERT INTO t VALUES (1)", &[]);
         assert!(matches!(error, Err(Error::Io(m)) if m.contains("locked")));
         assert!(began.elapsed() < BUSY / 2);
+        let error = two.attempt("INSERT INTO t VALUES (1)", &[]);
+        assert!(matches!(error, Err(Error::Io(m)) if m.contains("locked")));
         run(&mut one, "COMMIT", &[]);
         run(&mut two, "INSERT INTO t VALUES (1)", &[]);
     }

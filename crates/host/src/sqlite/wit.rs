@@ -71,19 +71,19 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
         statement: String,
         parameters: Vec<Value>,
     ) -> Result<Rows, Failure> {
-        // A transaction of another request on this thread can only end if this one lets it go on.
+        // Whoever holds the lock, the other requests of this worker go on meanwhile.
         let give_up = Instant::now() + BUSY;
+        let mut pause = Duration::from_millis(1);
         let result = loop {
-            let (result, retry) = accessor.with(|mut access| {
-                let connection = access.get().connection(&handle)?;
-                let result = connection.execute(&statement, &parameters);
-                let locked = matches!(&result, Err(Error::Io(m)) if m.contains("locked"));
-                Ok::<_, Failure>((result, locked && connection.blocked_by_own_thread()))
+            let result = accessor.with(|mut access| {
+                Ok::<_, Failure>(access.get().connection(&handle)?.attempt(&statement, &parameters))
             })?;
-            if !retry || Instant::now() > give_up {
+            let locked = matches!(&result, Err(Error::Io(message)) if message.contains("locked"));
+            if !locked || Instant::now() > give_up {
                 break result?;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(20));
         };
         accessor
             .with(|mut access| {
