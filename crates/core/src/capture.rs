@@ -1,19 +1,62 @@
 //! The copy of a body that streams to the client: bounded by a cap of its own and by a budget that all copies share.
 
 use bytes::{Bytes, BytesMut};
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes that all copies under way in one instance may hold together. Past it a response streams through unstored.
 pub const BUDGET: usize = 96 << 20;
 
-/// What all copies of one instance draw from.
+/// Bytes of memory that are shared by everything of one kind in an instance.
 #[derive(Clone, Debug)]
-pub struct Budget(Rc<Cell<usize>>);
+pub struct Budget(Arc<AtomicUsize>);
 
-impl Default for Budget {
-    fn default() -> Self {
-        Budget(Rc::new(Cell::new(BUDGET)))
+/// A part of a budget; dropping it gives it back.
+#[derive(Debug)]
+pub struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Budget {
+    /// So many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Budget(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// Takes a part, if that much is left.
+    pub fn take(&self, bytes: usize) -> Option<Held> {
+        self.0.try_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).ok()?;
+        Some(Held { budget: self.clone(), bytes })
+    }
+
+    /// What is left of it, in bytes.
+    pub fn left(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Held {
+    /// Takes more, if that much is left.
+    fn grow(&mut self, bytes: usize) -> bool {
+        match self.budget.take(bytes) {
+            Some(mut more) => {
+                self.bytes += std::mem::take(&mut more.bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives all of it back.
+    fn release(&mut self) {
+        self.budget.0.fetch_add(std::mem::take(&mut self.bytes), Relaxed);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -22,8 +65,7 @@ impl Default for Budget {
 pub struct Capture {
     kept: BytesMut,
     cap: usize,
-    budget: Budget,
-    taken: usize,
+    held: Held,
     lost: bool,
 }
 
@@ -32,7 +74,7 @@ impl Capture {
     pub fn new(cap: usize, expected: Option<u64>, budget: Budget) -> Self {
         let lost = expected.is_some_and(|n| n > cap as u64);
         let room = expected.and_then(|n| usize::try_from(n).ok()).filter(|_| !lost).unwrap_or(0).min(1 << 20);
-        Capture { kept: BytesMut::with_capacity(room), cap, budget, taken: 0, lost }
+        Capture { kept: BytesMut::with_capacity(room), cap, held: Held { budget, bytes: 0 }, lost }
     }
 
     /// Whether the copy is still worth pushing to.
@@ -45,13 +87,10 @@ impl Capture {
         if self.lost {
             return;
         }
-        let left = self.budget.0.get();
-        if self.kept.len() + chunk.len() > self.cap || chunk.len() > left {
+        if self.kept.len() + chunk.len() > self.cap || !self.held.grow(chunk.len()) {
             self.give_up();
             return;
         }
-        self.budget.0.set(left - chunk.len());
-        self.taken += chunk.len();
         self.kept.extend_from_slice(chunk);
     }
 
@@ -59,23 +98,12 @@ impl Capture {
     pub fn give_up(&mut self) {
         self.lost = true;
         self.kept = BytesMut::new();
-        self.release();
+        self.held.release();
     }
 
     /// The body came to its proper end: the copy, unless it was given up.
     pub fn finish(mut self) -> Option<Bytes> {
         (!self.lost).then(|| std::mem::take(&mut self.kept).freeze())
-    }
-
-    fn release(&mut self) {
-        self.budget.0.set(self.budget.0.get() + self.taken);
-        self.taken = 0;
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 
@@ -86,31 +114,31 @@ mod tests {
 
     #[test]
     fn a_copy_ends_at_its_cap_and_gives_its_memory_back() {
-        let budget = Budget::default();
+        let budget = Budget::new(BUDGET);
         let mut copy = Capture::new(4, None, budget.clone());
         copy.push(b"abcd");
-        assert_eq!(budget.0.get(), BUDGET - 4);
+        assert_eq!(budget.left(), BUDGET - 4);
         copy.push(b"e");
         assert!(!copy.is_live());
-        assert_eq!(budget.0.get(), BUDGET);
+        assert_eq!(budget.left(), BUDGET);
         assert_eq!(copy.finish(), None);
     }
 
     #[test]
     fn copies_share_one_budget() {
-        let budget = Budget(Rc::new(Cell::new(6)));
+        let budget = Budget::new(6);
         let mut a = Capture::new(100, None, budget.clone());
         let mut b = Capture::new(100, None, budget.clone());
         a.push(b"1234");
         b.push(b"567");
         assert!(a.is_live() && !b.is_live());
         assert_eq!(a.finish().unwrap(), Bytes::from_static(b"1234"));
-        assert_eq!(budget.0.get(), 6);
+        assert_eq!(budget.left(), 6);
     }
 
     #[test]
     fn a_body_known_to_be_too_large_is_never_copied() {
-        assert!(!Capture::new(10, Some(11), Budget::default()).is_live());
-        assert!(Capture::new(10, Some(10), Budget::default()).is_live());
+        assert!(!Capture::new(10, Some(11), Budget::new(BUDGET)).is_live());
+        assert!(Capture::new(10, Some(10), Budget::new(BUDGET)).is_live());
     }
 }

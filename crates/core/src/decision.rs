@@ -144,6 +144,8 @@ reasons! {
         ProxyConfigurationError = "proxy_configuration_error",
         /// only-if-cached, or an offline route, and nothing usable is stored: 504 (RFC 9111 5.2.1.7).
         OnlyIfCached = "only-if-cached",
+        /// Too much content waits for slow readers: 503.
+        Overloaded = "proxy_internal_error",
         /// The request is malformed: 400.
         BadRequest = "http_request_error",
     }

@@ -81,6 +81,17 @@ impl Fields {
         Some(Cow::Owned(all))
     }
 
+    /// Makes one line of several, joined by `separator`.
+    pub fn join(&mut self, name: &str, separator: &[u8]) {
+        let mut lines = self.0.iter().filter(|(n, _)| n == name);
+        if lines.next().is_none() || lines.next().is_none() {
+            return;
+        }
+        let values: Vec<&[u8]> = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_slice()).collect();
+        let joined = values.join(separator);
+        self.set(name, joined);
+    }
+
     /// Whether the field is there.
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|(n, _)| n == name)

@@ -27,11 +27,20 @@ pub fn no_trailers() -> FutureReader<End> {
     reader
 }
 
+/// Larger content than this is written in pieces of this size, so that it is not held twice.
+const PIECE: usize = 64 << 10;
+
 /// A stream of bytes that are at hand. A client that leaves early is no error.
-pub fn full(bytes: Bytes) -> Stream {
+pub fn full(mut bytes: Bytes) -> Stream {
     let (mut tx, content) = wit_stream::new();
     let (end_tx, end) = wit_future::new(|| Ok(None));
     spawn(async move {
+        while bytes.len() > PIECE {
+            let left = tx.write_all(bytes.split_to(PIECE).to_vec()).await;
+            if !left.is_empty() {
+                return;
+            }
+        }
         tx.write_all(Vec::from(bytes)).await;
         drop(tx);
         drop(end_tx);

@@ -206,9 +206,12 @@ impl Config {
     }
 
     /// The policy for a path as sent (still percent-encoded). It is matched in its normal form ([`normal_percent`]), or `/%61`
-    /// would slip past a route for `/a`.
+    /// would slip past a route for `/a`; runs of slashes count as one, as they do for many origins.
     pub fn policy(&self, path: &str) -> &Policy {
-        let path = normal_percent(path);
+        let mut path = normal_percent(path);
+        while path.contains("//") {
+            path = path.replace("//", "/").into();
+        }
         self.routes.iter().find(|route| glob(&route.pattern, &path)).map_or(&self.default_policy, |route| &route.policy)
     }
 }

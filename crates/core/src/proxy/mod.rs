@@ -12,7 +12,7 @@ mod check;
 mod serve;
 mod transfer;
 
-use crate::capture::Budget;
+use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives};
 use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier};
 use crate::fields::Fields;
@@ -47,6 +47,7 @@ pub struct Proxy {
     counters: Counters,
     backoff: Backoff,
     budget: Budget,
+    sending: Budget,
     refreshing: RefCell<HashSet<Key>>,
     log: Log,
 }
@@ -89,7 +90,8 @@ impl Proxy {
             config,
             counters: Counters::default(),
             backoff: Backoff::default(),
-            budget: Budget::default(),
+            budget: Budget::new(BUDGET),
+            sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
             log: Log::default(),
         }
@@ -106,7 +108,7 @@ impl Proxy {
     }
 
     /// Answers one request. Never fails: what goes wrong is a response too.
-    pub async fn handle<H: Host>(self: Rc<Self>, host: H, request: Request<H::Stream>) -> Response<H::Stream> {
+    pub async fn handle<H: Host>(self: Rc<Self>, host: H, mut request: Request<H::Stream>) -> Response<H::Stream> {
         if let Err(refusal) = check::acceptable(&request) {
             return self.refuse(&host, refusal);
         }
@@ -114,6 +116,8 @@ impl Proxy {
             return self
                 .refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
         }
+        // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
+        request.fields.join("cookie", b"; ");
         let policy = self.config.policy(request.path());
         let readable = matches!(request.method, Method::GET | Method::HEAD);
         if !readable {
@@ -187,15 +191,15 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
         if stale == Some(ServedStale::WhileRevalidate) {
-            let response = serve::stored(host, &request, found.entry.clone(), now, &outcome);
+            let response = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
             self.refresh_in_background(host, request, found, now);
             return response;
         }
         if found.tier == Tier::L2 {
-            let (proxy, own, found) = (self, host.clone(), found.clone());
+            let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        serve::stored(host, &request, found.entry, now, &outcome)
+        serve::stored(host, &self.sending, &request, found.entry, now, &outcome)
     }
 
     /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
@@ -294,7 +298,7 @@ impl Proxy {
         found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
-        let answer = serve::stored(host, &request, found.entry.clone(), now, &outcome);
+        let answer = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
         host.defer(async move { proxy.keep_update(&own, &found, now).await });
         answer
@@ -322,7 +326,7 @@ impl Proxy {
         self.backoff.failed(&request.key, now, host.random(), retry_after);
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
-        serve::stored(host, &request, found.entry, now, &outcome)
+        serve::stored(host, &self.sending, &request, found.entry, now, &outcome)
     }
 
     /// Sends the request on; `held` makes it conditional (RFC 9111 4.3.1).
@@ -446,6 +450,10 @@ impl Proxy {
 
     fn refuse<H: Host>(&self, host: &H, refusal: check::Refusal) -> Response<H::Stream> {
         let mut response = problem::document(refusal.status, refusal.detail, &request_id(host));
+        if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.fields.append("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        }
+        response.fields.append("proxy-status", "terrace; error=http_request_error");
         report::describe(&Outcome::Failed { failure: Failure::BadRequest, why: None }, &mut response.fields);
         response
     }

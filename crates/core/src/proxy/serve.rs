@@ -1,26 +1,56 @@
 //! From a stored response to the client's: preconditions, ranges, HEAD, and the fields that say where it came from.
 
-use super::Lookable;
-use crate::decision::Outcome;
+use super::{Lookable, request_id};
+use crate::capture::{Budget, Held};
+use crate::decision::{Failure, Outcome};
 use crate::entry::{Entry, Head};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
-use crate::report;
+use crate::report::{self, problem};
 use crate::rules::range::{self, Selection};
 use crate::rules::validate::{self, Precondition};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
+/// Bytes of stored content that may wait in one instance for clients to take them. Past it, large content is refused with a
+/// 503 until some has been taken.
+pub(super) const SENDING: usize = 160 << 20;
+
+/// Content up to this size is not counted: connections are bounded, and so is what they hold of it.
+const UNCOUNTED: usize = 64 << 10;
+
+/// Content that counts against a budget for as long as anybody holds it.
+struct Counted {
+    content: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
 /// Answers from a stored response (RFC 9111 4, 4.3.2; RFC 9110 13.2.2, 14.2, 15.4.5).
 pub(super) fn stored<H: Host>(
     host: &H,
+    sending: &Budget,
     request: &Lookable,
-    entry: Entry,
+    mut entry: Entry,
     now: Timestamp,
     outcome: &Outcome,
 ) -> Response<H::Stream> {
+    if entry.body.len() > UNCOUNTED && request.method != Method::HEAD {
+        let Some(held) = sending.take(entry.body.len()) else {
+            let mut response = problem::response(Failure::Overloaded, &request_id(host));
+            response.fields.append("retry-after", "1");
+            report::describe(&Outcome::Failed { failure: Failure::Overloaded, why: None }, &mut response.fields);
+            return response;
+        };
+        entry.body = Bytes::from_owner(Counted { content: entry.body, _held: held });
+    }
     let age = entry.head.freshness.age_secs(now);
     let mut response = content(host, request, entry);
     response.fields.append("age", age.to_string());

@@ -3,7 +3,7 @@
 
 use super::{Lookable, Proxy, Trip, exchange, serve};
 use crate::capture::Capture;
-use crate::decision::{NotStored, Outcome};
+use crate::decision::{Failure, NotStored, Outcome};
 use crate::entry::{Entry, Head, codec};
 use crate::host::Host;
 use crate::message::{Body, Response};
@@ -40,6 +40,10 @@ impl Proxy {
         let status = response.status.as_u16();
         if request.method == Method::HEAD {
             return self.received_head(host, request, place, trip, response);
+        }
+        if status == 304 {
+            // Nobody asked conditionally: there is nothing that it could be true of (RFC 9110 15.4.5).
+            return self.fail(host, Failure::HttpProtocolError, Some(trip.why));
         }
         let plan = self.plan(&request, &response, trip);
         let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));

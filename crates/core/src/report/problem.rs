@@ -73,6 +73,9 @@ fn explain(failure: Failure) -> (StatusCode, &'static str) {
             StatusCode::INTERNAL_SERVER_ERROR,
             "The cache is not fully configured: its operator finds the reason in the log.",
         ),
+        Failure::Overloaded => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Too much content waits for slow readers: try again in a moment.")
+        }
         Failure::BadRequest => (StatusCode::BAD_REQUEST, "The request is malformed."),
     }
 }

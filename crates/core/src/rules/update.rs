@@ -2,7 +2,7 @@
 
 use super::directives::{self, ResponseControl};
 use super::freshness::Freshness;
-use super::{Exchange, storable, validate};
+use super::{Exchange, connection, storable, validate, vary};
 use crate::config::Policy;
 use crate::decision::NotStored;
 use crate::entry::Head;
@@ -78,11 +78,14 @@ pub fn by_head(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> HeadUpdate {
     HeadUpdate::Refresh(merged(stored, x, policy))
 }
 
-/// Why an updated response may not be kept any longer: the 304 said no-store or private (RFC 9111 3).
+/// Why an updated response may not be kept any longer: the 304 said no-store, private or `Vary: *` (RFC 9111 3, 4.1).
 pub fn forbids_keeping(updated: &Head) -> Option<NotStored> {
     let (control, _) = directives::response_control(&updated.fields);
     if control.private.is_whole() {
         return Some(NotStored::Private);
+    }
+    if vary::names(&updated.fields).is_err() {
+        return Some(NotStored::VaryStar);
     }
     (control.no_store && !control.must_understand).then_some(NotStored::NoStore)
 }
@@ -102,6 +105,7 @@ fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
             fields.append(name.clone(), value.clone());
         }
     }
+    let brings_vary = x.response.contains("vary");
     let x = Exchange { status: stored.status, response: &fields, ..*x };
     let (control, source) = directives::response_control(&fields);
     let mut freshness = Freshness::with_control(&x, policy, &control, source);
@@ -114,7 +118,16 @@ fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
         let strip = Policy { set_cookie: crate::config::SetCookie::Strip, ..policy.clone() };
         storable::stored_fields(&x, &strip, &control).unwrap_or_default()
     });
-    Head { fields, freshness, ..stored.clone() }
+    // A 304 may bring or change Vary: what selects the response from now on is the request that it answered (RFC 9111 4.1).
+    let selecting = match vary::names(&fields) {
+        Ok(_) if !brings_vary => stored.selecting.clone(),
+        Ok(names) => vary::selecting(&names, &connection::seen_by_origin(x.request)),
+        Err(vary::Star) => {
+            freshness.no_cache = true;
+            stored.selecting.clone()
+        }
+    };
+    Head { fields, freshness, selecting, ..stored.clone() }
 }
 
 fn forbidden(control: &ResponseControl) -> bool {

@@ -9,7 +9,7 @@ use crate::host::{Host, OriginError};
 use crate::message::{Body, OriginRequest, Response};
 use crate::rules::connection;
 use crate::tiers::deadline::within;
-use http::Method;
+use http::{Method, StatusCode};
 use std::net::IpAddr;
 use url::Url;
 
@@ -76,8 +76,35 @@ pub async fn fetch<H: Host>(
         Some(Err(error)) => return Err(failure(error)),
         None => return Err(Failure::HttpResponseTimeout),
     };
+    sound(&mut response)?;
     connection::strip_response(&mut response.fields);
     Ok(response)
+}
+
+/// Refuses a response whose framing is in doubt, and leaves of Content-Length what is true (RFC 9112 6.3, RFC 9110 8.6, 15).
+fn sound<S>(response: &mut Response<S>) -> Result<(), Failure> {
+    let fields = &mut response.fields;
+    if response.status.as_u16() > 599 {
+        return Err(Failure::HttpProtocolError);
+    }
+    if let Some(coding) = fields.combined("transfer-encoding") {
+        // Hosts undo chunked; another coding would pass for content.
+        if !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(Failure::HttpProtocolError);
+        }
+        fields.remove("content-length");
+    }
+    if response.status == StatusCode::NO_CONTENT {
+        fields.remove("content-length");
+    }
+    let Some(lengths) = fields.combined("content-length") else { return Ok(()) };
+    let mut lengths = lengths.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+    let first = lengths.next().unwrap_or_default().to_vec();
+    if first.is_empty() || !first.iter().all(u8::is_ascii_digit) || lengths.any(|length| length != first) {
+        return Err(Failure::HttpProtocolError);
+    }
+    fields.set("content-length", first);
+    Ok(())
 }
 
 /// The configured origin plus path and query as sent, so that what the origin sees is what the key was made of. Whatever the

@@ -104,3 +104,17 @@ fn a_missing_secret_is_our_error_and_the_origin_is_not_asked() {
     assert_eq!((answer.status, answer.field("proxy-status")), (500, "terrace; error=proxy_configuration_error"));
     assert_eq!(cache.asked(), 0);
 }
+
+#[test]
+fn content_that_slow_readers_do_not_take_is_bounded() {
+    let body: &'static [u8] = Vec::leak(vec![7; 20 << 20]);
+    let mut cache = Cache::new("");
+    cache.origin(Script::Respond(200, vec![("cache-control", "max-age=100".into())], vec![body]));
+    cache.get("/huge");
+    let waiting: Vec<_> = (0..20).map(|_| cache.open("/huge")).collect();
+    let refused = waiting.iter().filter(|response| response.status == 503).count();
+    assert_eq!(refused, 12);
+    assert!(waiting.iter().filter(|r| r.status == 503).all(|r| r.fields.get_str("retry-after") == Some("1")));
+    drop(waiting);
+    assert_eq!(cache.get("/huge").status, 200);
+}

@@ -197,3 +197,80 @@ fn what_a_careful_server_refuses_never_reaches_the_origin() {
     assert_eq!(cache.send(Method::TRACE, "/a", &[]).status, 405);
     assert_eq!(cache.asked(), 0);
 }
+
+#[test]
+fn a_vary_that_comes_with_a_304_selects_from_then_on() {
+    for vary in ["Cookie", "X-User, Cookie"] {
+        let mut cache = Cache::new("");
+        let as_user = |user: &'static str| [("cookie", user)];
+        cache.respond(200, &[("cache-control", "max-age=1"), ("etag", "\"a\"")], "for A");
+        cache.get_with("/s", &as_user("u=A"));
+        cache.wait(100);
+        cache.respond(304, &[("cache-control", "max-age=60"), ("etag", "\"a\""), ("vary", vary)], "");
+        assert_eq!(cache.get_with("/s", &as_user("u=A")).tier(), "REVALIDATED");
+        for restart in [false, true] {
+            if restart {
+                cache.restart();
+            }
+            cache.respond(200, &[("cache-control", "no-store")], "for B");
+            assert_eq!(cache.get_with("/s", &as_user("u=B")).text(), "for B");
+            assert_eq!(cache.get_with("/s", &as_user("u=A")).text(), "for A");
+        }
+    }
+}
+
+#[test]
+fn a_304_with_vary_star_ends_the_stored_response() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1"), ("etag", "\"a\"")], "for A");
+    cache.get("/s");
+    cache.wait(100);
+    cache.respond(304, &[("cache-control", "max-age=60"), ("etag", "\"a\""), ("vary", "*")], "");
+    assert_eq!(cache.get("/s").text(), "for A");
+    cache.respond(200, &[("cache-control", "no-store")], "new");
+    assert_eq!(cache.get("/s").text(), "new");
+}
+
+#[test]
+fn framing_that_is_in_doubt_is_refused_and_what_is_true_is_kept() {
+    let fresh = ("cache-control", "max-age=60".to_string());
+    let with = |status, name: &'static str, value: &str| {
+        let fields = vec![fresh.clone(), (name, value.to_string())];
+        Script::Respond(status, fields, vec![b"hello"])
+    };
+    let rows = [
+        (with(200, "content-length", "5, 5"), 200, "5"),
+        (with(200, "content-length", "5, 6"), 502, "145"),
+        (with(200, "content-length", "+5"), 502, "145"),
+        (with(200, "transfer-encoding", "gzip"), 502, "145"),
+        (with(200, "transfer-encoding", "Chunked"), 200, ""),
+        (with(204, "content-length", "5"), 204, ""),
+        (with(600, "x", "y"), 502, "145"),
+        (with(304, "x", "y"), 502, "145"),
+    ];
+    for (n, (script, status, length)) in rows.into_iter().enumerate() {
+        let mut cache = Cache::new("");
+        cache.origin(script);
+        let answer = cache.get("/a");
+        assert_eq!(answer.status, status, "row {n}");
+        if status != 502 {
+            assert_eq!(answer.field("content-length"), length, "row {n}");
+        }
+    }
+}
+
+#[test]
+fn crumbs_of_a_cookie_become_one_line() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "no-store")], "");
+    cache.get_with("/a", &[("cookie", "a=1"), ("cookie", "b=2")]);
+    let seen: Vec<Vec<u8>> = cache.last_seen().fields.get_all("cookie").map(<[u8]>::to_vec).collect();
+    assert_eq!(seen, [b"a=1; b=2".to_vec()]);
+}
+
+#[test]
+fn a_route_is_found_whatever_the_slashes() {
+    let mut cache = Cache::new("[[route]]\nmatch = \"/api/account/*\"\ncache = \"off\"\n");
+    cache.respond(200, &[("cache-control", "max-age=60")], "");
+    assert_eq!(cache.get("/api//account///me").tier(), "BYPASS");
+}

@@ -139,6 +139,21 @@ impl Cache {
         self.send(Method::GET, target, fields)
     }
 
+    /// A response whose content nobody reads.
+    pub fn open(&mut self, target: &str) -> Response<Chunks> {
+        let request = Request {
+            method: Method::GET,
+            scheme: "http",
+            authority: "cache.test".into(),
+            target: target.into(),
+            fields: Fields::new(),
+            body: Body::Empty,
+            client: None,
+        };
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
+    }
+
     /// Sends a request, reads the whole answer, and lets deferred work finish.
     pub fn send(&mut self, method: Method, target: &str, fields: &[(&str, &str)]) -> Answer {
         let body = if method == Method::POST { Body::Full(Bytes::from_static(b"posted")) } else { Body::Empty };

@@ -44,7 +44,7 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
-                let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+                let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
                 headers.insert(ALLOW, allow);
             }
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::upload::{Fault, Upload};
 use crate::driver::{Answer, Failure, Runner};
 use crate::options::Limits;
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -128,6 +128,10 @@ impl Client {
             return Err(bad("a TRACE request has no content"));
         }
 
+        if has_content && parts.version == Version::HTTP_2 && !parts.headers.contains_key(CONTENT_LENGTH) {
+            // Only the frames tell that there is content; the guest is told in HTTP/1.1's words.
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let mut target = http::uri::Parts::default();
         target.scheme = Some(Scheme::HTTP);
         target.authority = Some(authority);

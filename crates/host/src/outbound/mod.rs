@@ -51,9 +51,11 @@ impl Outbound {
     }
 }
 
-/// Connection passes, unlike on other hosts: what it names must not be passed on (RFC 9110 7.6.1), and the guest sees to that.
+/// Connection and Transfer-Encoding pass, unlike on other hosts: what the one names must not be passed on (RFC 9110 7.6.1), and the
+/// other outranks Content-Length and tells that there is content (RFC 9112 6.3). The guest sees to both and sends neither.
 fn is_forbidden(name: &http::HeaderName) -> bool {
-    DEFAULT_FORBIDDEN_HEADERS.contains(name) && name != http::header::CONNECTION
+    let passes = name == http::header::CONNECTION || name == http::header::TRANSFER_ENCODING;
+    DEFAULT_FORBIDDEN_HEADERS.contains(name) && !passes
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
