@@ -38,9 +38,16 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The command as one would type it.
+fn shown(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
 fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
+    let status = command.status().with_context(|| shown(command))?;
+    ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
@@ -135,7 +142,7 @@ impl Run {
 
 /// Runs a test runner, shows what it prints, and counts.
 fn count(command: &mut Command, count: &mut Count) -> Result<()> {
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| shown(command))?;
     let stdout = child.stdout.take().context("stdout")?;
     for line in BufReader::new(stdout).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
@@ -143,7 +150,7 @@ fn count(command: &mut Command, count: &mut Count) -> Result<()> {
         count.line(&line);
     }
     let status = child.wait()?;
-    ensure!(status.success(), "{command:?}: {status}");
+    ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
@@ -157,10 +164,15 @@ pub fn run(options: &Options) -> Result<()> {
     let mut run = Run { count: Count::default(), steps: vec![], fail_fast: options.fail_fast };
     run.step("formatting", |_| succeed(&mut cargo(&["fmt", "--all", "--check"])));
     run.step("release build", |_| build_program());
-    let native = ["clippy", "--locked", "--workspace", "--exclude", "terrace-spin", "--all-targets"];
+    // In release as well, since macros and build scripts of the dependencies are then there already.
+    let native = ["clippy", "--locked", "--release", "--workspace", "--exclude", "terrace-spin", "--all-targets"];
     run.step("clippy", |_| succeed(cargo(&native).args(["--", "-D", "warnings"])));
-    let guest = ["clippy", "--locked", "-p", "terrace-spin", "--target", "wasm32-wasip2"];
-    run.step("clippy, the component", |_| succeed(cargo(&guest).args(["--", "-D", "warnings"])));
+    // As the host's build builds it, and in the same place, for the same reason.
+    let guest_target = target().join("guest");
+    let guest = ["clippy", "--locked", "-p", "terrace-spin", "--profile", "guest", "--target", "wasm32-wasip2"];
+    run.step("clippy, the component", |_| {
+        succeed(cargo(&guest).arg("--target-dir").arg(guest_target).args(["--", "-D", "warnings"]))
+    });
     run.step("unit tests: core", |sum| count(&mut cargo(&["test", "--locked", "-p", "terrace-core"]), sum));
     // In release, as wasmtime is built once and not twice.
     let host = ["test", "--locked", "--release", "-p", "terrace-host", "-p", "terrace", "--no-fail-fast"];
