@@ -30,6 +30,9 @@ pub struct Head {
     pub freshness: Freshness,
     /// What selects it (RFC 9111 4.1); empty where the response has no Vary.
     pub selecting: Selecting,
+    /// Which life of the URL this is: it is part of the keys of its variants, so that what was stored before an invalidation is
+    /// never found again. Only the entry under the primary key has one.
+    pub generation: u64,
     /// The other variants of the same URL, newest last. Only the entry under the primary key has them.
     pub variants: Vec<Variant>,
     /// The length of the content, in bytes.
@@ -61,6 +64,7 @@ impl Entry {
             fields,
             freshness,
             selecting,
+            generation: 0,
             variants: Vec::new(),
             body_len: body.len() as u64,
             body_sum: codec::checksum(&body),

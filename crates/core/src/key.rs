@@ -83,9 +83,14 @@ pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
 }
 
 /// The key of a further variant of the object under `primary` (RFC 9111 4.1): its selecting fields and their normalised values.
-pub fn variant<'a>(primary: &Key, selecting: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Key {
+pub fn variant<'a>(
+    primary: &Key,
+    generation: u64,
+    selecting: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+) -> Key {
     let mut hash = Parted::new("terrace variant key v1");
     hash.part(&primary.0);
+    hash.part(&generation.to_le_bytes());
     for (name, value) in selecting {
         hash.part(name.as_bytes());
         match value {

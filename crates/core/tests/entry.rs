@@ -50,10 +50,12 @@ prop_compose! {
         fields in vec((name(), vec(any::<u8>(), 0..60)), 0..20),
         freshness in freshness(),
         selecting in selecting(),
+        generation in any::<u64>(),
         variants in vec(variant(), 0..MAX_VARIANTS),
         body in vec(any::<u8>(), 0..3000),
     ) -> Entry {
         let mut entry = Entry::new(status, Fields::from_list(fields), freshness, selecting, Bytes::from(body));
+        entry.head.generation = generation;
         entry.head.variants = variants;
         entry
     }

@@ -1,9 +1,9 @@
 //! L1 on Spin's key-value, L2 on Spin's SQLite. The handles live in statics: opening one costs a call, and a connection each.
 
-use futures::lock::Mutex;
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
-use std::cell::RefCell;
+use spin_sdk::wasip3::clocks::monotonic_clock;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use terrace_core::host::{Kv, Sql, Statement, StoreError, Value};
 
@@ -51,13 +51,28 @@ impl Kv for SpinKv {
 /// taking the lock to write. While that waits, the other requests of this instance go on.
 pub struct SpinSql;
 
-/// The one writer of this instance. Without it, two requests would share a transaction on the one connection.
-static WRITER: Mutex<()> = Mutex::new(());
+thread_local! {
+    /// Whether a request of this instance is writing. Without it, two would share a transaction on the one connection.
+    static WRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How long the next writer waits before it looks again. One request cannot wake another here, so it has to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// An open transaction, or one about to open; what is not committed is rolled back.
 struct Transaction<'a> {
     connection: &'a spin::Connection,
     committed: bool,
+}
+
+impl<'a> Transaction<'a> {
+    /// Waits for its turn.
+    async fn next(connection: &'a spin::Connection) -> Self {
+        while WRITING.replace(true) {
+            monotonic_clock::wait_for(u64::try_from(LOOK_AGAIN.as_nanos()).unwrap_or(u64::MAX)).await;
+        }
+        Transaction { connection, committed: false }
+    }
 }
 
 impl Drop for Transaction<'_> {
@@ -66,6 +81,7 @@ impl Drop for Transaction<'_> {
             // Where none was opened, there is none to roll back, and the database says so.
             let _ = self.connection.execute("ROLLBACK", &[]);
         }
+        WRITING.set(false);
     }
 }
 
@@ -125,8 +141,7 @@ impl Sql for SpinSql {
 
     async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
         let connection = connection()?;
-        let _writer = WRITER.lock().await;
-        let mut transaction = Transaction { connection, committed: false };
+        let mut transaction = Transaction::next(connection).await;
         let (_, _, begun) = connection.execute_async("BEGIN IMMEDIATE".into(), Vec::new()).await.map_err(sql_error)?;
         begun.await.map_err(sql_error)?;
         // From here on nothing waits: no other request comes between.

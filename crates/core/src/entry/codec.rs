@@ -117,6 +117,7 @@ fn put_head(out: &mut Vec<u8>, head: &Head) {
         put_bytes(out, value);
     }
     put_selecting(out, &head.selecting);
+    out.extend_from_slice(&head.generation.to_le_bytes());
     put_count(out, head.variants.len().min(MAX_VARIANTS));
     for variant in head.variants.iter().rev().take(MAX_VARIANTS).rev() {
         out.extend_from_slice(&variant.key.0);
@@ -137,6 +138,7 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         fields.push((name, from.bytes()?.to_vec()));
     }
     let selecting = take_selecting(from)?;
+    let generation = from.u64()?;
     let count = from.count(32)?;
     if count > MAX_VARIANTS {
         return Err(Corrupt);
@@ -151,7 +153,16 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         };
         variants.push(Variant { key, selecting, language });
     }
-    Ok(Head { status, fields: Fields::from_list(fields), freshness, selecting, variants, body_len, body_sum })
+    Ok(Head {
+        status,
+        fields: Fields::from_list(fields),
+        freshness,
+        selecting,
+        generation,
+        variants,
+        body_len,
+        body_sum,
+    })
 }
 
 fn put_freshness(out: &mut Vec<u8>, f: &Freshness) {

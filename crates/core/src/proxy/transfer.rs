@@ -209,6 +209,7 @@ fn preview(status: u16, plan: &Plan) -> Head {
         fields: plan.fields.clone(),
         freshness: plan.freshness.clone(),
         selecting: plan.selecting.clone(),
+        generation: 0,
         variants: Vec::new(),
         body_len: 0,
         body_sum: codec::checksum(b""),

@@ -137,7 +137,7 @@ impl<H: Host> Tiers<'_, H> {
         let holder = match place {
             Place::New => None,
             Place::Over(found) if found.key == *primary => {
-                entry.head.variants = others(&found.entry.head, &entry.head);
+                succeed(&found.entry.head, &mut entry.head);
                 None
             }
             Place::Over(_) | Place::Beside => match self.get(Tier::L2, primary, now).await {
@@ -145,13 +145,18 @@ impl<H: Host> Tiers<'_, H> {
                 None => self.get(Tier::L1, primary, now).await,
             },
         };
-        let Some(mut holder) = holder else { return self.put(primary, url, &entry, now).await };
+        let Some(mut holder) = holder else {
+            if entry.head.generation == 0 {
+                entry.head.generation = self.host.random() | 1;
+            }
+            return self.put(primary, url, &entry, now).await;
+        };
         let (held, new) = (&holder.head.selecting, &entry.head.selecting);
         if held == new || held.0.is_empty() || new.0.is_empty() {
-            entry.head.variants = others(&holder.head, &entry.head);
+            succeed(&holder.head, &mut entry.head);
             return self.put(primary, url, &entry, now).await;
         }
-        let own = variant_key(primary, new);
+        let own = variant_key(primary, &holder.head, new);
         self.put(&own, url, &entry, now).await;
         remember(&mut holder.head, own, &entry.head);
         self.put(primary, url, &holder, now).await;
@@ -224,8 +229,8 @@ fn selects(head: &Head, request: &Fields) -> bool {
         || vary::language_matches(&head.selecting, head.fields.get_str("content-language"), request)
 }
 
-fn variant_key(primary: &Key, selecting: &Selecting) -> Key {
-    key::variant(primary, selecting.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+fn variant_key(primary: &Key, first: &Head, selecting: &Selecting) -> Key {
+    key::variant(primary, first.generation, selecting.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
 }
 
 /// Where the variant is that differs from `first` in the values of the same fields: L1 may show a list that is older than it.
@@ -234,12 +239,13 @@ fn guess(primary: &Key, first: &Head, request: &Fields) -> Option<Key> {
         return None;
     }
     let names: Vec<String> = first.selecting.0.iter().map(|(name, _)| name.clone()).collect();
-    Some(variant_key(primary, &vary::selecting(&names, request)))
+    Some(variant_key(primary, first, &vary::selecting(&names, request)))
 }
 
-/// The variants that `holder` knows, without the one that `new` now stands for.
-fn others(holder: &Head, new: &Head) -> Vec<Variant> {
-    holder.variants.iter().filter(|v| v.selecting != new.selecting).cloned().collect()
+/// `new` takes the place of `holder` under the primary key: the same life of the URL, and its other variants.
+fn succeed(holder: &Head, new: &mut Head) {
+    new.generation = holder.generation;
+    new.variants = holder.variants.iter().filter(|v| v.selecting != new.selecting).cloned().collect();
 }
 
 /// Adds a variant to the primary record's list; the oldest is forgotten past [`MAX_VARIANTS`].

@@ -45,6 +45,7 @@ pub struct World {
     pub now: Cell<i64>,
     sleepers: RefCell<Vec<Waker>>,
     pub kv: RefCell<HashMap<String, Vec<u8>>>,
+    pub drawn: Cell<u64>,
     pub kv_fails: Cell<bool>,
     pub kv_hangs: Cell<bool>,
     pub sql_fails: Cell<bool>,
@@ -349,7 +350,8 @@ impl Host for Fake {
         sleep(self.world.clone(), duration.as_millis() as u64).await;
     }
     fn random(&self) -> u64 {
-        7
+        self.world.drawn.set(self.world.drawn.get() + 2);
+        self.world.drawn.get() | 1
     }
     async fn secret(&self, name: &str) -> Option<String> {
         (name == "ORIGIN_API_KEY").then(|| "s3cret".to_string())

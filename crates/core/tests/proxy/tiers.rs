@@ -98,6 +98,24 @@ fn a_first_response_with_vary_costs_no_more_than_one_without() {
 }
 
 #[test]
+fn after_an_invalidation_no_variant_is_found_again() {
+    let mut cache = Cache::new("");
+    let vary = |lang: &'static str| {
+        let fields = vec![("cache-control", "max-age=100".into()), ("vary", "Accept-Language".into())];
+        Script::Respond(200, fields, vec![lang.as_bytes()])
+    };
+    for round in 0..2 {
+        for lang in ["de", "en", "fr"] {
+            cache.origin(vary(lang));
+            assert_eq!(cache.get_with("/a", &[("accept-language", lang)]).tier(), "MISS", "round {round}, {lang}");
+            assert_eq!(cache.get_with("/a", &[("accept-language", lang)]).tier(), "L1-HIT");
+        }
+        cache.respond(204, &[], "");
+        cache.send(http::Method::DELETE, "/a", &[]);
+    }
+}
+
+#[test]
 fn a_large_response_is_kept_in_l2_in_chunks_and_not_in_l1() {
     let body: &'static [u8] = Vec::leak((0..3_000_000u32).map(|n| n as u8).collect());
     let mut cache = Cache::new("");

@@ -112,7 +112,10 @@ impl Client {
                 }
                 authority
             }
-            // RFC 9112, 3.2.2: the absolute form outranks the Host field.
+            // RFC 9112, 3.2.2 has the absolute form outrank Host. A client that means well sends both alike.
+            (Some(authority), Some(host)) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+                return Err(bad("the target names another host than the Host field"));
+            }
             (Some(authority), _) => authority,
             (None, Some(host)) => {
                 Authority::try_from(host.as_bytes()).map_err(|_| bad("the Host field is malformed"))?
