@@ -6,6 +6,9 @@ use terrace_tests::host::Host;
 use terrace_tests::suite::{self, Behaviour};
 use terrace_tests::world::World;
 
+/// How long a behaviour may take; one that hangs is a failure, not the end of the run.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // Behaviours mostly wait; more of them than cores run at once.
@@ -34,6 +37,6 @@ fn main() {
 
 fn run(host: Host, behaviour: &Behaviour) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on((behaviour.run)(World { host }));
-    Ok(())
+    let in_time = runtime.block_on(async { tokio::time::timeout(LIMIT, (behaviour.run)(World { host })).await });
+    in_time.map_err(|_| Failed::from(format!("it hung for {} s", LIMIT.as_secs())))
 }
