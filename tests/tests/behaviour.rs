@@ -10,6 +10,8 @@ use terrace_tests::world::World;
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
 
 fn main() {
+    // The place and the message say it all; what led there is always the runner.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let mut arguments = Arguments::from_args();
     // Behaviours mostly wait; more of them than cores run at once.
     arguments.test_threads.get_or_insert(6);

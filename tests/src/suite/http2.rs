@@ -1,4 +1,4 @@
-//! HTTP/2 with prior knowledge, and HTTP/1 connections that are kept.
+//! HTTP/2 with prior knowledge, HTTP/1 connections that are kept, and many at once.
 
 use super::Behaviour;
 use crate::client::{HOST, Request};
@@ -13,7 +13,8 @@ pub const ALL: &[Behaviour] = behaviours![
     many_requests_share_one_connection,
     pipelined_requests_are_answered_in_order,
     http_1_0_is_answered_and_closed,
-    connection_close_closes;
+    connection_close_closes,
+    a_hundred_clients_at_once_are_all_answered;
     if Host::is_ours
 ];
 
@@ -116,4 +117,34 @@ async fn connection_close_closes(world: World) {
         assert!(connection.closed().await);
         terrace.warm("/x").await;
     }
+}
+
+async fn a_hundred_clients_at_once_are_all_answered(world: World) {
+    let (origin, mut terrace) = world.serve("").await;
+    origin.otherwise(|seen| match seen.method.as_str() {
+        "PUT" => Reply::status(201).body(seen.body.clone()),
+        _ => Reply::fresh(seen.target.clone()),
+    });
+    for round in 0..5 {
+        // New URLs, one that all ask for, and requests with content that make another invalid.
+        let clients = (0..100).map(|number| {
+            let request = match number % 4 {
+                0 => Request::get(&format!("/shared/{round}")),
+                1 => Request::new("PUT", &format!("/put/{}", number % 10)).body(format!("content {number}")),
+                _ => Request::get(&format!("/{round}/{number}")),
+            };
+            let terrace = &terrace;
+            async move { (number, terrace.send(&request).await) }
+        });
+        for (number, response) in super::join(clients.collect()).await {
+            match number % 4 {
+                0 => response.has_status(200).has_body(format!("/shared/{round}")),
+                1 => response.has_status(201).has_body(format!("content {number}")),
+                _ => response.has_status(200).has_body(format!("/{round}/{number}")),
+            };
+        }
+    }
+    assert!(terrace.process().is_alive());
+    let log = terrace.process().log();
+    assert!(!log.contains("panicked") && !log.contains("trap"), "{log}");
 }

@@ -144,7 +144,7 @@ async fn kill_9_during_writes_loses_nothing_that_l2_acknowledged(world: World) {
     for round in 0..3 {
         let id = terrace.process().id();
         let clients = (0..4).map(|client| write_and_confirm(&terrace, (next..).skip(client).step_by(4)));
-        let clients = join(clients.collect());
+        let clients = super::join(clients.collect());
         let killer = async {
             // In the middle of it: once a few hundred requests have gone through.
             let started = Instant::now();
@@ -181,25 +181,6 @@ async fn kill_9_during_writes_loses_nothing_that_l2_acknowledged(world: World) {
         }
     }
     assert!(kept >= confirmed.len(), "{kept} kept, {lost} lost, {} confirmed", confirmed.len());
-}
-
-/// Runs futures side by side on this thread.
-async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (future, output) in &mut futures {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *output = Some(value),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 async fn a_database_of_garbage_is_a_miss_or_a_clear_error(world: World) {
