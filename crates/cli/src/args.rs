@@ -72,9 +72,9 @@ pub struct Demo {
     /// The address the cache listens on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// The address the slow origin listens on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub origin_listen: SocketAddr,
+    /// The address the slow origin listens on [default: the port after that of the cache, so that L2 knows it again]
+    #[arg(long, value_name = "ADDRESS")]
+    pub origin_listen: Option<SocketAddr>,
     /// How long the origin takes over each answer
     #[arg(long, value_name = "DURATION", default_value = "800ms", value_parser = duration)]
     pub delay: Duration,

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 pub const ALL: &[Behaviour] = behaviours![
     sigterm_ends_it_with_exit_code_0,
     sigterm_finishes_what_runs_and_accepts_nothing_new,
-    sigterm_finishes_deferred_stores,
     sigterm_closes_idle_connections,
     kill_9_during_writes_loses_nothing_that_l2_acknowledged,
     a_database_of_garbage_is_a_miss_or_a_clear_error;
     if Host::is_ours
 ];
+
+/// Spin does not drain, and a host that keeps instances as Spin does promises no more.
+pub const DRAIN: &[Behaviour] = behaviours![sigterm_finishes_deferred_stores; if |host| host == Host::Wasmtime];
 
 async fn sigterm_ends_it_with_exit_code_0(world: World) {
     let (origin, mut terrace) = world.serve("").await;

@@ -68,6 +68,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         http2::ALL,
         bad_input::ALL,
         lifecycle::ALL,
+        lifecycle::DRAIN,
     ];
     ideas.into_iter().flatten()
 }

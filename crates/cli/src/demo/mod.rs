@@ -20,10 +20,15 @@ const CONFIG: &str = "# The demo: the origin is given at start, everything else 
 
 pub fn run(args: args::Demo) -> Result<(), Failure> {
     let database = data_dir::database(args.l2, "demo.db")?;
-    let origin = Origin::start(args.origin_listen, args.delay).map_err(|error| {
+    // The origin is part of what an object is known by: at another address, L2 would know nothing after a restart.
+    let beside = match args.listen.port() {
+        0 | u16::MAX => 0,
+        port => port + 1,
+    };
+    let address = args.origin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], beside)));
+    let origin = Origin::start(address, args.delay).map_err(|error| {
         Failure::no(format!(
-            "the demo's origin cannot listen on {}: {error}; choose another address with --origin-listen",
-            args.origin_listen
+            "the demo's origin cannot listen on {address}: {error}; choose another address with --origin-listen"
         ))
     })?;
     let url = Url::parse(&format!("http://{}", origin.address))
