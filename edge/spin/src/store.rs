@@ -2,8 +2,7 @@
 
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
-use spin_sdk::wasip3::clocks::monotonic_clock;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::Duration;
 use terrace_core::host::{Kv, Sql, Statement, StoreError, Value};
 
@@ -47,32 +46,15 @@ impl Kv for SpinKv {
     }
 }
 
-/// The SQLite database `default`. The synchronous calls are the fast ones and are used for all but the one that may have to wait:
-/// taking the lock to write. While that waits, the other requests of this instance go on.
+/// The SQLite database `default`. The synchronous calls are used: they are the fast ones, a transaction on the one connection of this
+/// instance is never interleaved with another request's, and writes keep the order in which requests were answered: an invalidation
+/// is never overtaken by the store before it. A host bounds how long such a call waits for a writer elsewhere.
 pub struct SpinSql;
-
-thread_local! {
-    /// Whether a request of this instance is writing. Without it, two would share a transaction on the one connection.
-    static WRITING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How long the next writer waits before it looks again. One request cannot wake another here, so it has to look.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// An open transaction, or one about to open; what is not committed is rolled back.
 struct Transaction<'a> {
     connection: &'a spin::Connection,
     committed: bool,
-}
-
-impl<'a> Transaction<'a> {
-    /// Waits for its turn.
-    async fn next(connection: &'a spin::Connection) -> Self {
-        while WRITING.replace(true) {
-            monotonic_clock::wait_for(u64::try_from(LOOK_AGAIN.as_nanos()).unwrap_or(u64::MAX)).await;
-        }
-        Transaction { connection, committed: false }
-    }
 }
 
 impl Drop for Transaction<'_> {
@@ -81,7 +63,6 @@ impl Drop for Transaction<'_> {
             // Where none was opened, there is none to roll back, and the database says so.
             let _ = self.connection.execute("ROLLBACK", &[]);
         }
-        WRITING.set(false);
     }
 }
 
@@ -141,10 +122,8 @@ impl Sql for SpinSql {
 
     async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
         let connection = connection()?;
-        let mut transaction = Transaction::next(connection).await;
-        let (_, _, begun) = connection.execute_async("BEGIN IMMEDIATE".into(), Vec::new()).await.map_err(sql_error)?;
-        begun.await.map_err(sql_error)?;
-        // From here on nothing waits: no other request comes between.
+        let mut transaction = Transaction { connection, committed: false };
+        execute(connection, &Statement { sql: "BEGIN IMMEDIATE", params: Vec::new() })?;
         statements.iter().try_for_each(|statement| execute(connection, statement).map(|_| ()))?;
         execute(connection, &Statement { sql: "COMMIT", params: Vec::new() })?;
         transaction.committed = true;
