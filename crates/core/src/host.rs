@@ -78,7 +78,7 @@ pub enum Value {
 /// A statement with its bound parameters `?1`, `?2`, ...
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The text. All of it lives in `tiers/sql.rs` and `tiers/schema.sql`.
+    /// The text. All of it lives in `tiers/sql.rs` and `tiers/migrations/`.
     pub sql: &'static str,
     /// The parameters, in order.
     pub params: Vec<Value>,
@@ -93,12 +93,12 @@ pub trait Sql {
     /// [`StoreError`]; a missing table is [`StoreError::Schema`].
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError>;
 
-    /// Runs statements that write, as one transaction: all of them hold or none. It may have to wait for other writers; what else
-    /// the instance does must go on meanwhile.
+    /// Runs statements that write, as one transaction: all of them hold or none. Returns the rows of the last one. It may have to
+    /// wait for other writers; what else the instance does must go on meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was changed.
-    async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError>;
+    /// [`StoreError`]; nothing was changed. [`StoreError::Busy`] is tried again within the deadline.
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError>;
 }
 
 /// Why the origin gave no response. The names are those of RFC 9209 2.3.

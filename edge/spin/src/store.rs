@@ -120,13 +120,13 @@ impl Sql for SpinSql {
         execute(connection()?, statement)
     }
 
-    async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         let connection = connection()?;
         let mut transaction = Transaction { connection, committed: false };
         execute(connection, &Statement { sql: "BEGIN IMMEDIATE", params: Vec::new() })?;
-        statements.iter().try_for_each(|statement| execute(connection, statement).map(|_| ()))?;
+        let last = statements.iter().try_fold(Vec::new(), |_, statement| execute(connection, statement))?;
         execute(connection, &Statement { sql: "COMMIT", params: Vec::new() })?;
         transaction.committed = true;
-        Ok(())
+        Ok(last)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Behaviour;
 use crate::client::Request;
-use crate::reply::Reply;
+use crate::reply::{Gate, Reply, Step};
 use crate::world::World;
 
 pub const ALL: &[Behaviour] = behaviours![
@@ -12,6 +12,8 @@ pub const ALL: &[Behaviour] = behaviours![
     a_chunked_request_body_arrives_whole,
     an_unsafe_method_makes_its_url_invalid,
     every_variant_is_made_invalid,
+    a_store_that_is_under_way_does_not_survive_an_invalidation,
+    a_response_that_is_on_its_way_during_an_invalidation_is_not_stored,
     location_and_content_location_of_the_same_origin_are_made_invalid,
     a_location_elsewhere_makes_nothing_invalid,
     a_failed_unsafe_request_makes_nothing_invalid,
@@ -101,6 +103,48 @@ async fn every_variant_is_made_invalid(world: World) {
         let response = terrace.get_with("/x", "X-A", value).await;
         assert!(!response.is_hit(), "variant {value} is left\n{response:?}");
     }
+}
+
+async fn a_store_that_is_under_way_does_not_survive_an_invalidation(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    for n in 0..40 {
+        let path = format!("/{n}");
+        origin.on(&path, |seen| match seen.method.as_str() {
+            "GET" => Reply::fresh(format!("v{}", seen.nth)),
+            _ => Reply::status(204),
+        });
+        // The response has left, and its store has only just begun.
+        terrace.get(&path).await.has_tier("MISS");
+        terrace.send(&Request::new("POST", &path).body("")).await.has_status(204);
+        for _ in 0..2 {
+            let after = terrace.get(&path).await;
+            assert_ne!(after.text(), "v1", "{path} is left\n{after:?}");
+        }
+    }
+}
+
+async fn a_response_that_is_on_its_way_during_an_invalidation_is_not_stored(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    let gate = Gate::new();
+    let held = gate.clone();
+    origin.on("/x", move |seen| match (seen.method.as_str(), seen.nth) {
+        ("GET", 1) => Reply::fresh("before").chunked().then(Step::Wait(held.clone())).send(", and its end"),
+        ("GET", nth) => Reply::fresh(format!("v{nth}")),
+        _ => Reply::status(204),
+    });
+    let mut slow = terrace.connect().await;
+    slow.request(&Request::get("/x")).await;
+    let head = slow.head("GET").await.expect("a head");
+    terrace.send(&Request::new("POST", "/x").body("")).await.has_status(204);
+    gate.open();
+    slow.rest(head).await.has_body("before, and its end");
+    for _ in 0..5 {
+        let after = terrace.get("/x").await;
+        assert_ne!(after.text(), "before, and its end", "{after:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    }
+    // What was asked for since is stored.
+    terrace.warm("/x").await;
 }
 
 async fn location_and_content_location_of_the_same_origin_are_made_invalid(world: World) {

@@ -33,12 +33,17 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
 
 /// How many background refreshes may run in one instance; past it stale content is served without one.
 const MAX_REFRESHES: usize = 256;
+
+/// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
+const INVALIDATE_AGAIN: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(1200), Duration::from_secs(5)];
 
 /// The cache: its configuration and the memory of one instance. Plain data, so that a host may keep it in a static.
 #[derive(Debug)]
@@ -176,7 +181,7 @@ impl Proxy {
                 }
             }
             Lookup::OtherVariants => self.forward(host, request, Place::Beside, Forward::VaryMiss).await,
-            Lookup::Nothing => self.forward(host, request, Place::New, Forward::UriMiss).await,
+            Lookup::Nothing(life) => self.forward(host, request, Place::New(life), Forward::UriMiss).await,
         }
     }
 
@@ -422,19 +427,42 @@ impl Proxy {
             response_time: trip.received,
         };
         // Awaited, not deferred: the client's next request must not see what this one has changed.
+        let mut life = None;
         for target in invalidate::targets(&seen) {
             if let Some((_, rest)) = target.split_once("://") {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
-                self.tiers(host).remove(&key_of(authority, if target.is_empty() { "/" } else { target })).await;
+                let invalid = key_of(authority, if target.is_empty() { "/" } else { target });
+                let begun = self.clone().invalidate(host, invalid).await;
+                if invalid == key {
+                    life = begun;
+                }
             }
         }
         if method == Method::POST && response.fields.contains("content-location") {
             let request = Lookable { method, scheme, authority, target, fields, client, control, key };
-            return self.received(host, request, Place::New, trip, response);
+            return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());
         serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
+    }
+
+    /// Invalidates one URL; where a tier fails, tries again after the response has left.
+    async fn invalidate<H: Host>(self: Rc<Self>, host: &H, key: Key) -> Option<u64> {
+        let begun = self.tiers(host).invalidate(&key, host.now()).await;
+        if begun.is_none() {
+            let own = host.clone();
+            host.defer(async move {
+                for pause in INVALIDATE_AGAIN {
+                    own.sleep(pause).await;
+                    if self.tiers(&own).invalidate(&key, own.now()).await.is_some() {
+                        return;
+                    }
+                }
+                own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
+            });
+        }
+        begun
     }
 
     fn fail<H: Host>(&self, host: &H, failure: Failure, why: Option<Forward>) -> Response<H::Stream> {

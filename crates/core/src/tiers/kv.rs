@@ -45,8 +45,8 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry,
     }
 }
 
-pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
-    call(tiers, tiers.host.kv().delete(&key.text())).await;
+pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<()> {
+    call(tiers, tiers.host.kv().delete(&key.text())).await
 }
 
 /// One call within its deadline; a failure is counted and is `None`.

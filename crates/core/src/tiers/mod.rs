@@ -16,6 +16,7 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use sql::{Held, Refused};
 use std::cell::Cell;
 
 /// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
@@ -39,15 +40,15 @@ pub enum Lookup {
     Found(Box<Found>),
     /// The URL is known, but none of its variants is selected.
     OtherVariants,
-    /// Nothing.
-    Nothing,
+    /// Nothing; the life of the URL that an invalidation has begun, where one was lately.
+    Nothing(Option<u64>),
 }
 
 /// Where a new response belongs, as the lookup before it told.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// Nothing is stored for the URL.
-    New,
+    /// Nothing is stored for the URL, which is in this life since an invalidation.
+    New(Option<u64>),
     /// Other variants of the URL are stored.
     Beside,
     /// It replaces this one.
@@ -59,7 +60,7 @@ impl Place {
     pub fn found(&self) -> Option<&Found> {
         match self {
             Place::Over(found) => Some(found),
-            Place::New | Place::Beside => None,
+            Place::New(_) | Place::Beside => None,
         }
     }
 }
@@ -101,13 +102,17 @@ impl<H: Host> Tiers<'_, H> {
             return l1;
         }
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
-            (Lookup::Nothing, Lookup::OtherVariants) => Lookup::OtherVariants,
+            (Lookup::Nothing(None), Lookup::OtherVariants) => Lookup::OtherVariants,
             (l2, _) => l2,
         }
     }
 
     async fn lookup_in(&self, tier: Tier, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
-        let Some(first) = self.get(tier, primary, now).await else { return Lookup::Nothing };
+        let first = match self.read(tier, primary, now).await {
+            Held::Entry(first) => *first,
+            Held::Gone(life) => return Lookup::Nothing(Some(life)),
+            Held::Nothing => return Lookup::Nothing(None),
+        };
         if selects(&first.head, request) {
             return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
         }
@@ -123,8 +128,15 @@ impl<H: Host> Tiers<'_, H> {
     }
 
     async fn get(&self, tier: Tier, key: &Key, now: Timestamp) -> Option<Entry> {
+        match self.read(tier, key, now).await {
+            Held::Entry(entry) => Some(*entry),
+            Held::Gone(_) | Held::Nothing => None,
+        }
+    }
+
+    async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L1 => kv::get(self, key, now).await,
+            Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
             Tier::L2 => sql::get(self, key, now).await,
         }
     }
@@ -135,7 +147,10 @@ impl<H: Host> Tiers<'_, H> {
     /// remembers it (DESIGN.md, Variants).
     pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, place: &Place, now: Timestamp) {
         let holder = match place {
-            Place::New => None,
+            Place::New(life) => {
+                entry.head.generation = life.unwrap_or_default();
+                None
+            }
             Place::Over(found) if found.key == *primary => {
                 succeed(&found.entry.head, &mut entry.head);
                 None
@@ -147,7 +162,7 @@ impl<H: Host> Tiers<'_, H> {
         };
         let Some(mut holder) = holder else {
             if entry.head.generation == 0 {
-                entry.head.generation = self.host.random() | 1;
+                entry.head.generation = self.new_life();
             }
             return self.put(primary, url, &entry, now).await;
         };
@@ -162,12 +177,21 @@ impl<H: Host> Tiers<'_, H> {
         self.put(primary, url, &holder, now).await;
     }
 
-    /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks.
+    /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks. L2 knows whether the URL was
+    /// invalidated since the response was asked for, and L1 then gives it back: the invalidation, which goes to L2 first, may have
+    /// emptied L1 before.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
         if self.admits_at_once() {
             kv::put(self, key, entry, now).await;
         }
-        sql::put(self, key, url, entry, now).await;
+        let refused = sql::put(self, key, url, entry, now).await;
+        self.give_back(key, refused).await;
+    }
+
+    async fn give_back(&self, key: &Key, Refused(refused): Refused) {
+        if refused {
+            kv::delete(self, key).await;
+        }
     }
 
     /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
@@ -175,7 +199,8 @@ impl<H: Host> Tiers<'_, H> {
         if found_in == Tier::L1 || self.admits_at_once() {
             kv::put(self, key, entry, now).await;
         }
-        sql::put_head(self, key, &entry.head, now).await;
+        let refused = sql::put_head(self, key, &entry.head, now).await;
+        self.give_back(key, refused).await;
     }
 
     /// Copies what L2 held into L1, where it is admitted.
@@ -183,13 +208,32 @@ impl<H: Host> Tiers<'_, H> {
         let useful_ms = found.entry.head.freshness.keep_until().since(now);
         if found.tier == Tier::L2 && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
             kv::put(self, &found.key, &found.entry, now).await;
+            // Where operations are billed L1 is eventually consistent anyway, and a query more would not help.
+            if H::KV_WRITES_ARE_FREE {
+                let refused = sql::refused(self, &found.key, &found.entry.head).await;
+                self.give_back(&found.key, refused).await;
+            }
         }
     }
 
-    /// Removes an object and, with it, the way to its variants.
-    pub async fn remove(&self, primary: &Key) {
-        kv::delete(self, primary).await;
-        sql::delete(self, primary).await;
+    /// Removes one stored response, which the origin no longer lets us keep.
+    pub async fn remove(&self, key: &Key) {
+        kv::delete(self, key).await;
+        sql::delete(self, key).await;
+    }
+
+    /// Removes an object with the way to its variants, and begins a new life of its URL: what was asked for before, and is still on
+    /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
+    pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
+        let life = self.new_life();
+        let l2 = sql::invalidate(self, primary, life, now).await;
+        let l1 = kv::delete(self, primary).await;
+        l1.and(l2).map(|()| life)
+    }
+
+    /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
+    fn new_life(&self) -> u64 {
+        (self.host.random() >> 11) | 1
     }
 
     /// The largest content that any tier takes, in bytes.

@@ -1,6 +1,7 @@
-//! L2 over [`Sql`]: all SQL text lives here and in `schema.sql`.
+//! L2 over [`Sql`]: all SQL text lives here and in `migrations/`.
 //!
 //! An entry is one row; content above [`CHUNK`] goes on in rows of its own, written in the same batch and read in the same query.
+//! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.
 //! Tables are made, and brought up to date, when a statement finds them missing.
 
 use super::deadline::within;
@@ -11,42 +12,82 @@ use crate::host::{Host, Sql, Statement, StoreError, Value};
 use crate::key::Key;
 use crate::time::Timestamp;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// Bytes of content in one row: half of D1's 2,000,000-byte limit, since content may travel as hexadecimal digits.
 pub const CHUNK: usize = 960 << 10;
 
-/// One store in this many also removes what is over.
+/// One write in this many also removes what is over.
 const SWEEP_EVERY: u64 = 512;
 
-/// The migrations in their order; the n-th makes version n of the schema.
-pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+/// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
+const GONE_MS: u64 = 10 * 60 * 1000;
 
+/// How often a write that found the database busy is tried again, within its deadline.
+const RETRIES: u32 = 4;
+
+/// The migrations in their order; the n-th makes version n of the schema.
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_entries.sql"), include_str!("migrations/0002_gone.sql")];
+
+/// The head is row 0, further content rows 1 and up; a life that an invalidation began is negative.
 const GET: &str = "SELECT 0 AS n, head, body FROM entries WHERE key = ?1 \
-     UNION ALL SELECT n, NULL, body FROM chunks WHERE key = ?1";
-const PUT: &str =
-    "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const PUT_CHUNK: &str = "INSERT OR REPLACE INTO chunks (key, n, body) VALUES (?1, ?2, ?3)";
+     UNION ALL SELECT n, NULL, body FROM chunks WHERE key = ?1 \
+     UNION ALL SELECT -life, NULL, NULL FROM gone WHERE key = ?1";
+const PUT: &str = "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
+     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7)";
+const PUT_CHUNK: &str = "INSERT OR REPLACE INTO chunks (key, n, body) SELECT ?1, ?2, ?3 \
+     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?4)";
 const DROP_CHUNKS: &str = "DELETE FROM chunks WHERE key = ?1";
-const PUT_HEAD: &str = "UPDATE entries SET until = ?2, stored = ?3, head = ?4 WHERE key = ?1";
+const PUT_HEAD: &str = "UPDATE entries SET until = ?2, stored = ?3, head = ?4 \
+     WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?5)";
+/// Whether the URL was invalidated since; a batch that stores ends with it.
+const REFUSED: &str = "SELECT 1 FROM gone WHERE key = ?1 AND life <> ?2";
 const DELETE: &str = "DELETE FROM entries WHERE key = ?1";
+const PUT_GONE: &str = "INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)";
 const SWEEP: &str = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE until <= ?1 LIMIT 500)";
 const SWEEP_CHUNKS: &str = "DELETE FROM chunks WHERE key IN \
      (SELECT key FROM chunks WHERE key NOT IN (SELECT key FROM entries) LIMIT 500)";
+const SWEEP_GONE: &str = "DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)";
 const VERSION: &str = "SELECT version FROM terrace_schema";
 
-pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
-    let rows = query(tiers, Statement { sql: GET, params: vec![Value::Text(key.text())] }).await?;
+/// What L2 holds under a key.
+pub(super) enum Held {
+    /// A stored response.
+    Entry(Box<Entry>),
+    /// None, since an invalidation began this life of the URL.
+    Gone(u64),
+    /// None.
+    Nothing,
+}
+
+pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Held {
+    let Some(rows) = query(tiers, Statement { sql: GET, params: vec![Value::Text(key.text())] }).await else {
+        return Held::Nothing;
+    };
+    let mut life = None;
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|row| match row.first() {
+            Some(Value::Integer(n)) if *n < 0 => {
+                life = Some(n.unsigned_abs());
+                false
+            }
+            _ => true,
+        })
+        .collect();
+    let nothing = life.map_or(Held::Nothing, Held::Gone);
     if rows.is_empty() {
-        return None;
+        return nothing;
     }
     match assemble(rows) {
-        Ok((entry, until)) if now < until => Some(entry),
-        Ok(_) => None,
+        Ok((entry, until)) if now < until => Held::Entry(Box::new(entry)),
+        Ok(_) => nothing,
         Err(codec::Corrupt) => {
             count(&tiers.counters.corrupt);
             tiers.host.warn("L2: an entry is corrupt and was removed");
             delete(tiers, key).await;
-            None
+            nothing
         }
     }
 }
@@ -77,15 +118,20 @@ fn assemble(rows: Vec<Vec<Value>>) -> Result<(Entry, Timestamp), codec::Corrupt>
     Ok((codec::join(head, body)?, until))
 }
 
-pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
+/// Whether a store was refused because its URL was invalidated since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused(pub bool);
+
+pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, entry: &Entry, now: Timestamp) -> Refused {
     let limits = &tiers.config.l2;
     let until = keep_until(&entry.head, limits.max_ttl, now);
     if until <= now {
-        return;
+        return Refused(false);
     }
     if entry.head.body_len > limits.max_size {
+        // An older, smaller one must not outlive it.
         delete(tiers, key).await;
-        return;
+        return refused(tiers, key, &entry.head).await;
     }
     let id = || Value::Text(key.text());
     let mut chunks = entry.body.chunks(CHUNK);
@@ -100,44 +146,95 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, ent
                 Value::Text(url.to_string()),
                 Value::Blob(codec::encode_head(&entry.head, until, 0)),
                 Value::Blob(chunks.next().unwrap_or_default().to_vec()),
+                life(&entry.head),
             ],
         },
     ];
     for (n, chunk) in (1..).zip(chunks) {
-        let params = vec![id(), Value::Integer(n), Value::Blob(chunk.to_vec())];
+        let params = vec![id(), Value::Integer(n), Value::Blob(chunk.to_vec()), life(&entry.head)];
         statements.push(Statement { sql: PUT_CHUNK, params });
     }
-    if tiers.host.random().is_multiple_of(SWEEP_EVERY) {
-        statements.push(Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] });
-        statements.push(Statement { sql: SWEEP_CHUNKS, params: vec![] });
-    }
-    if batch(tiers, statements).await.is_none() {
-        // Better none than an older one that the client has already seen replaced.
-        delete(tiers, key).await;
+    sweep_now_and_then(tiers, &mut statements, now);
+    statements.push(ask_refused(key, &entry.head));
+    match batch(tiers, statements).await {
+        Some(rows) => Refused(!rows.is_empty()),
+        None => {
+            // Better none than an older one that the client has already seen replaced.
+            delete(tiers, key).await;
+            Refused(false)
+        }
     }
 }
 
-pub(super) async fn put_head<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head, now: Timestamp) {
+pub(super) async fn put_head<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head, now: Timestamp) -> Refused {
     let until = keep_until(head, tiers.config.l2.max_ttl, now);
     let params = vec![
         Value::Text(key.text()),
         Value::Integer(until.0),
         Value::Integer(now.0),
         Value::Blob(codec::encode_head(head, until, 0)),
+        life(head),
     ];
-    batch(tiers, vec![Statement { sql: PUT_HEAD, params }]).await;
+    let statements = vec![Statement { sql: PUT_HEAD, params }, ask_refused(key, head)];
+    Refused(batch(tiers, statements).await.is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Whether a store of this entry would be refused.
+pub(super) async fn refused<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head) -> Refused {
+    Refused(query(tiers, ask_refused(key, head)).await.is_some_and(|rows| !rows.is_empty()))
+}
+
+fn ask_refused(key: &Key, head: &Head) -> Statement {
+    Statement { sql: REFUSED, params: vec![Value::Text(key.text()), life(head)] }
+}
+
+fn life(head: &Head) -> Value {
+    Value::Integer(i64::try_from(head.generation).unwrap_or_default())
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
     batch(tiers, vec![Statement { sql: DELETE, params: vec![Value::Text(key.text())] }]).await;
 }
 
+/// Deletes what is stored and begins a new life of the URL; `None` where that failed.
+pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u64, now: Timestamp) -> Option<()> {
+    let id = || Value::Text(key.text());
+    let until = now.plus_millis(GONE_MS);
+    let params = vec![id(), Value::Integer(i64::try_from(new).unwrap_or_default()), Value::Integer(until.0)];
+    let mut statements = vec![Statement { sql: DELETE, params: vec![id()] }, Statement { sql: PUT_GONE, params }];
+    sweep_now_and_then(tiers, &mut statements, now);
+    batch(tiers, statements).await.map(drop)
+}
+
+fn sweep_now_and_then<H: Host>(tiers: &Tiers<'_, H>, statements: &mut Vec<Statement>, now: Timestamp) {
+    if tiers.host.random().is_multiple_of(SWEEP_EVERY) {
+        statements.push(Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] });
+        statements.push(Statement { sql: SWEEP_CHUNKS, params: vec![] });
+        statements.push(Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] });
+    }
+}
+
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
     run(tiers, || tiers.host.sql().query(&statement)).await
 }
 
-async fn batch<H: Host>(tiers: &Tiers<'_, H>, statements: Vec<Statement>) -> Option<()> {
-    run(tiers, || tiers.host.sql().batch(&statements)).await
+async fn batch<H: Host>(tiers: &Tiers<'_, H>, statements: Vec<Statement>) -> Option<Vec<Vec<Value>>> {
+    run(tiers, || async {
+        for n in 0..RETRIES {
+            match tiers.host.sql().batch(&statements).await {
+                Err(StoreError::Busy(_)) => tiers.host.sleep(pause(n, tiers.host.random())).await,
+                done => return done,
+            }
+        }
+        tiers.host.sql().batch(&statements).await
+    })
+    .await
+}
+
+/// How long to leave a busy database alone: 10 ms, doubled each time, and up to as much again by chance.
+fn pause(n: u32, random: u64) -> Duration {
+    let base = 10u64 << n.min(RETRIES);
+    Duration::from_millis(base.saturating_add(random % base))
 }
 
 /// One call within its deadline, with the tables made where they are missing; a failure is counted and is `None`.

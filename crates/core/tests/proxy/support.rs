@@ -18,6 +18,7 @@ use terrace_core::config::Config;
 use terrace_core::fields::Fields;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
+use terrace_core::tiers::Tiers;
 use terrace_core::time::Timestamp;
 
 /// A body: chunks, then its proper end (`Ok`) or a cut.
@@ -124,6 +125,15 @@ impl Cache {
         self.host.world.now.set(self.host.world.now.get() + secs * 1000);
     }
 
+    /// The same, and what was deferred goes on meanwhile.
+    pub fn wait_at_work(&mut self, secs: i64) {
+        for _ in 0..secs {
+            self.wait(1);
+            self.host.world.sleepers.borrow_mut().drain(..).for_each(Waker::wake);
+            self.pool.run_until_stalled();
+        }
+    }
+
     pub fn asked(&self) -> usize {
         self.host.world.seen.borrow().len()
     }
@@ -153,6 +163,12 @@ impl Cache {
         };
         let (proxy, host) = (self.proxy.clone(), self.host.clone());
         self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
+    }
+
+    /// The tiers, and the runner of what is done with them.
+    pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
+        let tiers = Tiers { host: &self.host, config: self.proxy.config(), counters: self.proxy.counters() };
+        (tiers, &mut self.pool)
     }
 
     /// Sends a request, reads the whole answer, and lets deferred work finish.
@@ -294,12 +310,12 @@ impl Sql for Fake {
         bump(&self.world.queries);
         self.execute(statement)
     }
-    async fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         bump(&self.world.batches);
         let command = |sql| self.execute(&Statement { sql, params: vec![] });
         command("BEGIN")?;
-        match statements.iter().try_for_each(|s| self.execute(s).map(|_| ())) {
-            Ok(()) => command("COMMIT").map(|_| ()),
+        match statements.iter().try_fold(Vec::new(), |_, s| self.execute(s)) {
+            Ok(last) => command("COMMIT").map(|_| last),
             Err(error) => command("ROLLBACK").and(Err(error)),
         }
     }
@@ -351,7 +367,7 @@ impl Host for Fake {
     }
     fn random(&self) -> u64 {
         self.world.drawn.set(self.world.drawn.get() + 2);
-        self.world.drawn.get() | 1
+        self.world.drawn.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1
     }
     async fn secret(&self, name: &str) -> Option<String> {
         (name == "ORIGIN_API_KEY").then(|| "s3cret".to_string())

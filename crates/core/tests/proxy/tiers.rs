@@ -1,6 +1,16 @@
 //! Two tiers: promotion, variants, sizes, and how many calls each request costs.
 
 use super::support::*;
+use bytes::Bytes;
+use terrace_core::config::Config;
+use terrace_core::decision::Tier;
+use terrace_core::entry::Entry;
+use terrace_core::fields::Fields;
+use terrace_core::host::Host;
+use terrace_core::key::Key;
+use terrace_core::rules::{Exchange, storable};
+use terrace_core::tiers::{Lookup, Place};
+use terrace_core::time::Timestamp;
 
 #[test]
 fn after_a_restart_l2_answers_and_fills_l1_without_making_the_response_younger() {
@@ -36,7 +46,8 @@ fn a_hit_costs_one_read_and_a_miss_one_read_one_query_and_one_batch() {
     assert_eq!(costs(), (1, 0, 0, 0));
     cache.restart();
     cache.get("/a");
-    assert_eq!(costs(), (1, 1, 1, 0));
+    // The second query asks, after the promotion, whether the URL was invalidated meanwhile; only where that is free.
+    assert_eq!(costs(), (1, 1, 2, 0));
 }
 
 #[test]
@@ -113,6 +124,88 @@ fn after_an_invalidation_no_variant_is_found_again() {
         cache.respond(204, &[], "");
         cache.send(http::Method::DELETE, "/a", &[]);
     }
+}
+
+/// An entry that was asked for before an invalidation, and comes to the store after it.
+fn entry(body: &'static str, now: Timestamp) -> Entry {
+    let fields: Fields = [("cache-control".to_string(), b"max-age=100".to_vec())].into_iter().collect();
+    let (method, url, request) = (http::Method::GET, "http://cache.test/a", Fields::new());
+    let exchange = Exchange {
+        method: &method,
+        url,
+        request: &request,
+        status: 200,
+        response: &fields,
+        request_time: now,
+        response_time: now,
+    };
+    let config = Config::parse("[origin]\nurl = \"http://origin.test\"\n", "terrace.toml").unwrap();
+    let plan = storable::storable(&exchange, config.policy("/a")).unwrap();
+    Entry::new(200, plan.fields, plan.freshness, plan.selecting, Bytes::from_static(body.as_bytes()))
+}
+
+fn text(lookup: Lookup) -> Result<String, Option<u64>> {
+    match lookup {
+        Lookup::Found(found) => Ok(String::from_utf8(found.entry.body.to_vec()).unwrap()),
+        Lookup::OtherVariants => panic!("there are no variants"),
+        Lookup::Nothing(life) => Err(life),
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_an_invalidation_is_not_stored_after_it() {
+    let mut cache = Cache::new("");
+    let (tiers, pool) = cache.tiers();
+    let (now, key, none) = (tiers.host.now(), Key([7; 32]), Fields::new());
+    pool.run_until(async {
+        let life = tiers.invalidate(&key, now).await;
+        assert!(life.is_some());
+        // The lookup before the invalidation had found nothing.
+        tiers.store(&key, "http://cache.test/a", entry("old", now), &Place::New(None), now).await;
+        assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(life));
+        assert!(tiers.host.world.kv.borrow().is_empty(), "L1 has it");
+        // The lookup after it is told of the new life.
+        tiers.store(&key, "http://cache.test/a", entry("new", now), &Place::New(life), now).await;
+        assert_eq!(text(tiers.lookup(&key, &none, now).await), Ok("new".to_string()));
+        // One more: what replaces the entry of the life before is refused as well, in both forms.
+        let Lookup::Found(found) = tiers.lookup(&key, &none, now).await else { panic!("it was found") };
+        let second = tiers.invalidate(&key, now).await;
+        assert_ne!(second, life);
+        tiers.update(&key, &found.entry, Tier::L1, now).await;
+        assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
+        tiers.store(&key, "http://cache.test/a", entry("late", now), &Place::Over(found), now).await;
+        assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
+        assert!(tiers.host.world.kv.borrow().is_empty(), "L1 has it");
+    });
+}
+
+#[test]
+fn what_l2_held_before_an_invalidation_does_not_stay_in_l1_after_it() {
+    let mut cache = Cache::new("");
+    let (tiers, pool) = cache.tiers();
+    let (now, key, none) = (tiers.host.now(), Key([7; 32]), Fields::new());
+    pool.run_until(async {
+        tiers.store(&key, "http://cache.test/a", entry("old", now), &Place::New(None), now).await;
+        tiers.host.world.kv.borrow_mut().clear();
+        let Lookup::Found(found) = tiers.lookup(&key, &none, now).await else { panic!("L2 has it") };
+        let life = tiers.invalidate(&key, now).await;
+        tiers.promote(&found, now).await;
+        assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(life));
+    });
+}
+
+#[test]
+fn an_invalidation_that_a_tier_refused_is_made_later() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1000")], "old");
+    cache.get("/a");
+    cache.host.world.sql_fails.set(true);
+    cache.respond(204, &[], "");
+    cache.send(http::Method::DELETE, "/a", &[]);
+    cache.host.world.sql_fails.set(false);
+    cache.wait_at_work(10);
+    cache.respond(200, &[("cache-control", "max-age=1000")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
 }
 
 #[test]
