@@ -4,7 +4,7 @@ use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
 use std::cell::RefCell;
 use std::time::Duration;
-use terrace_core::host::{Kv, Sql, Statement, StoreError, Value};
+use terrace_core::host::{Kv, Sql, Statement, StoreError, Text, Value};
 
 thread_local! {
     static KV: RefCell<Option<&'static key_value::Store>> = const { RefCell::new(None) };
@@ -101,7 +101,7 @@ fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<V
             Value::Blob(bytes) => spin::Value::Blob(bytes.clone()),
         })
         .collect();
-    let result = connection.execute(statement.sql, &params).map_err(sql_error)?;
+    let result = connection.execute(statement.sql.bytes, &params).map_err(sql_error)?;
     let rows = result.rows.into_iter().map(|row| {
         let values = row.values.into_iter().map(|value| match value {
             spin::Value::Integer(n) => Value::Integer(n),
@@ -123,9 +123,9 @@ impl Sql for SpinSql {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         let connection = connection()?;
         let mut transaction = Transaction { connection, committed: false };
-        execute(connection, &Statement { sql: "BEGIN IMMEDIATE", params: Vec::new() })?;
+        execute(connection, &Statement { sql: Text::plain("BEGIN IMMEDIATE"), params: Vec::new() })?;
         let last = statements.iter().try_fold(Vec::new(), |_, statement| execute(connection, statement))?;
-        execute(connection, &Statement { sql: "COMMIT", params: Vec::new() })?;
+        execute(connection, &Statement { sql: Text::plain("COMMIT"), params: Vec::new() })?;
         transaction.committed = true;
         Ok(last)
     }

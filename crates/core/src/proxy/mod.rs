@@ -112,6 +112,11 @@ impl Proxy {
         &self.counters
     }
 
+    /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
+    pub async fn sweep<H: Host>(&self, host: &H) {
+        self.tiers(host).sweep(host.now()).await;
+    }
+
     /// Answers one request. Never fails: what goes wrong is a response too.
     pub async fn handle<H: Host>(self: Rc<Self>, host: H, mut request: Request<H::Stream>) -> Response<H::Stream> {
         if let Err(refusal) = check::acceptable(&request) {

@@ -231,6 +231,11 @@ impl<H: Host> Tiers<'_, H> {
         l1.and(l2).map(|()| life)
     }
 
+    /// Removes from L2 what is over. L1 does so by itself.
+    pub async fn sweep(&self, now: Timestamp) {
+        sql::sweep(self, now).await;
+    }
+
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
     fn new_life(&self) -> u64 {
         (self.host.random() >> 11) | 1

@@ -16,7 +16,7 @@ use terrace_core::Proxy;
 use terrace_core::capture::Capture;
 use terrace_core::config::Config;
 use terrace_core::fields::Fields;
-use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Value};
+use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
 use terrace_core::time::Timestamp;
@@ -282,7 +282,7 @@ impl Fake {
         if self.world.sql_fails.get() {
             return Err(StoreError::Other("sql is down".into()));
         }
-        let mut prepared = self.database.prepare(statement.sql).map_err(sql_error)?;
+        let mut prepared = self.database.prepare(statement.sql.bytes).map_err(sql_error)?;
         let params = statement.params.iter().map(|value| match value {
             Value::Null => V::Null,
             Value::Integer(n) => V::Integer(*n),
@@ -312,7 +312,7 @@ impl Sql for Fake {
     }
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         bump(&self.world.batches);
-        let command = |sql| self.execute(&Statement { sql, params: vec![] });
+        let command = |sql| self.execute(&Statement { sql: Text::plain(sql), params: vec![] });
         command("BEGIN")?;
         match statements.iter().try_fold(Vec::new(), |_, s| self.execute(s)) {
             Ok(last) => command("COMMIT").map(|_| last),

@@ -1,0 +1,71 @@
+//! The client's request into the core's words, and the core's response into JavaScript's.
+
+use crate::platform::{self, Call};
+use crate::stream::Stream;
+use crate::{lines, operation};
+use http::Method;
+use terrace_core::decision::Failure;
+use terrace_core::fields::Fields;
+use terrace_core::message::{Body, Request, Response};
+use terrace_core::report::problem;
+
+/// Takes a request apart: its method, its URL, and its fields, a line each. Cloudflare sets `cf-connecting-ip`; its other `cf-*`
+/// fields are its own business.
+pub fn request(call: &Call, head: &str) -> Request<Stream> {
+    let mut rest = head.split('\n');
+    // TRACE is what the core refuses.
+    let method = rest.next().and_then(|name| Method::from_bytes(name.as_bytes()).ok()).unwrap_or(Method::TRACE);
+    let (scheme, authority, target) = split(rest.next().unwrap_or_default());
+    let mut fields = lines::of(&mut rest);
+    let client = fields.get_str("cf-connecting-ip").and_then(|address| address.trim().parse().ok());
+    fields.retain(|name, _| !name.starts_with("cf-"));
+    let body = match has_content(&method, &fields).then(|| platform::content(call)) {
+        Some(stream) => Stream::new(stream, None).map_or(Body::Empty, Body::Stream),
+        None => Body::Empty,
+    };
+    Request { method, scheme, authority, target, fields, body, client }
+}
+
+/// Whether it is worth asking for content; without any there is no stream.
+fn has_content(method: &Method, fields: &Fields) -> bool {
+    let rarely = matches!(*method, Method::GET | Method::HEAD);
+    !rarely || fields.contains("content-length") || fields.contains("transfer-encoding")
+}
+
+/// Scheme, authority and target of an absolute URL.
+fn split(url: &str) -> (&'static str, String, String) {
+    let (scheme, rest) = match url.split_once("://") {
+        Some(("https", rest)) => ("https", rest),
+        Some((_, rest)) => ("http", rest),
+        None => ("http", ""),
+    };
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let target = if target.starts_with('/') { target.to_string() } else { format!("/{target}") };
+    (scheme, authority.to_string(), target)
+}
+
+/// Answers the call.
+pub fn respond(call: &Call, response: Response<Stream>) {
+    let Err(error) = answer(call, response) else { return };
+    worker::console_error!("terrace: the platform refused a response: {}", operation::words(&error));
+    // What a problem document is made of, no platform refuses.
+    let _ = answer(call, problem::response(Failure::HttpProtocolError, "urn:terrace:response"));
+}
+
+fn answer(
+    call: &Call,
+    Response { status, fields, body }: Response<Stream>,
+) -> Result<(), worker::wasm_bindgen::JsValue> {
+    let head = lines::write(&fields);
+    let status = status.as_u16();
+    match body {
+        // The platform takes no content with these.
+        Body::Empty | Body::Full(_) | Body::Stream(_) if matches!(status, 204 | 205 | 304) => {
+            platform::respond(call, status, &head, None)
+        }
+        Body::Empty => platform::respond(call, status, &head, None),
+        Body::Full(bytes) => platform::respond(call, status, &head, Some(&bytes)),
+        Body::Stream(stream) => platform::respond_stream(call, status, &head, stream.take()),
+    }
+}
