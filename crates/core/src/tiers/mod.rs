@@ -164,24 +164,27 @@ impl<H: Host> Tiers<'_, H> {
             if entry.head.generation == 0 {
                 entry.head.generation = self.new_life();
             }
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         };
         let (held, new) = (&holder.head.selecting, &entry.head.selecting);
         if held == new || held.0.is_empty() || new.0.is_empty() {
             succeed(&holder.head, &mut entry.head);
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         }
         let own = variant_key(primary, &holder.head, new);
-        self.put(&own, url, &entry, now).await;
+        self.put(&own, url, &entry, place, now).await;
         remember(&mut holder.head, own, &entry.head);
-        self.put(primary, url, &holder, now).await;
+        self.put(primary, url, &holder, place, now).await;
     }
 
     /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks. L2 knows whether the URL was
     /// invalidated since the response was asked for, and L1 then gives it back: the invalidation, which goes to L2 first, may have
     /// emptied L1 before.
-    async fn put(&self, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
-        if self.admits_at_once() {
+    ///
+    /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
+    async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
+        let held = |found: &Found| found.tier == Tier::L1 && found.key == *key;
+        if self.admits_at_once() || place.found().is_some_and(held) {
             kv::put(self, key, entry, now).await;
         }
         let refused = sql::put(self, key, url, entry, now).await;
@@ -206,7 +209,9 @@ impl<H: Host> Tiers<'_, H> {
     /// Copies what L2 held into L1, where it is admitted.
     pub async fn promote(&self, found: &Found, now: Timestamp) {
         let useful_ms = found.entry.head.freshness.keep_until().since(now);
-        if found.tier == Tier::L2 && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
+        // L1 has nothing under this key: there is nothing to remove where the entry is too large.
+        let fits = found.entry.head.body_len <= self.config.l1.max_size;
+        if found.tier == Tier::L2 && fits && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
             kv::put(self, &found.key, &found.entry, now).await;
             // Where operations are billed L1 is eventually consistent anyway, and a query more would not help.
             if H::KV_WRITES_ARE_FREE {

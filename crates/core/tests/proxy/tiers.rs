@@ -249,3 +249,16 @@ fn what_is_over_is_swept_from_l2() {
     cache.respond(200, &[("cache-control", "max-age=1")], "again");
     assert_eq!(cache.get("/a").tier(), "MISS");
 }
+
+#[test]
+fn with_second_hit_admission_a_response_takes_the_place_of_the_one_that_l1_holds() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n");
+    cache.respond(200, &[("cache-control", "max-age=100")], "old");
+    let tiers: Vec<String> = (0..3).map(|_| cache.get("/a").tier().to_string()).collect();
+    assert_eq!(tiers, ["MISS", "L2-HIT", "L1-HIT"]);
+    cache.wait(200);
+    cache.respond(200, &[("cache-control", "max-age=100")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+    let next = cache.get("/a");
+    assert_eq!((next.tier(), next.text()), ("L1-HIT", "new"));
+}
