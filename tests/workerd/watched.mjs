@@ -1,6 +1,6 @@
 // The Worker with its stores watched: every call to KV and D1 is noted, and may be made to fail as the platform's own would.
 // A test speaks with this module by POST of JSON to the host `stores.test`; everything else is the Worker's.
-import worker from "./worker.js";
+import worker from "./product.js";
 
 const CONTROL = "stores.test";
 

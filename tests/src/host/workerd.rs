@@ -126,7 +126,7 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
     let mut wrangler = configuration()?;
     let mut main = entry(&wrangler)?;
     if let Some(wrapper) = wrapper {
-        fs::write(modules.join("worker.js"), format!("export {{ default }} from \"./{main}\";\n"))?;
+        fs::write(modules.join("product.js"), format!("export {{ default }} from \"./{main}\";\n"))?;
         fs::copy(folder().join(wrapper), modules.join(wrapper))?;
         wrapper.clone_into(&mut main);
     }
