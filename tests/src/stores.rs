@@ -130,9 +130,17 @@ impl Calls {
     /// Asserts what was called: reads, writes (puts and deletes) of KV, queries and batches of D1.
     #[track_caller]
     pub fn are(&self, reads: usize, writes: usize, queries: usize, batches: usize) -> &Calls {
-        let found =
-            (self.kv("get") + self.kv("getWithMetadata"), self.kv("put") + self.kv("delete"), self.queries(), self.batches());
-        assert_eq!(found, (reads, writes, queries, batches), "(KV reads, KV writes, D1 queries, D1 batches)\n{self:#?}");
+        let found = (
+            self.kv("get") + self.kv("getWithMetadata"),
+            self.kv("put") + self.kv("delete"),
+            self.queries(),
+            self.batches(),
+        );
+        assert_eq!(
+            found,
+            (reads, writes, queries, batches),
+            "(KV reads, KV writes, D1 queries, D1 batches)\n{self:#?}"
+        );
         assert_eq!(self.0.len(), reads + writes + queries + batches, "and others\n{self:#?}");
         self
     }

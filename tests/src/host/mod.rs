@@ -82,6 +82,30 @@ impl Host {
         matches!(self, Host::Wasmtime | Host::Workerd | Host::WatchedWorkerd)
     }
 
+    /// Whether any method reaches us: workerd answers 501 to what is none of its own.
+    pub const fn takes_every_method(self) -> bool {
+        !self.is_workerd()
+    }
+
+    /// Whether the lines of a repeated field stay apart: JavaScript's `Headers` joins them, all but Set-Cookie.
+    pub const fn keeps_field_lines(self) -> bool {
+        !self.is_workerd()
+    }
+
+    /// Whether a refused connection can be told from a broken one: `fetch` of workerd says of both that the connection was lost.
+    pub const fn tells_refused_connections(self) -> bool {
+        !self.is_workerd()
+    }
+
+    /// The largest content that L1 takes, head and all: a value of Workers KV is at most 25 MiB.
+    pub const fn largest_in_l1(self) -> usize {
+        if self.is_workerd() { 24 << 20 } else { 25 << 20 }
+    }
+
+    const fn is_workerd(self) -> bool {
+        matches!(self, Host::Workerd | Host::WatchedWorkerd)
+    }
+
     /// Starts it.
     pub fn start(self, place: &Place) -> Result<Process> {
         match self {

@@ -146,4 +146,3 @@ fn signal(id: u32, signal: Signal) {
 pub fn kill_9(id: u32) {
     signal(id, Signal::KILL);
 }
-

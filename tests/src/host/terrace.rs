@@ -30,4 +30,3 @@ pub(super) fn start(place: &Place, mode: Option<&str>) -> Result<Process> {
     command.env_remove("RUST_BACKTRACE").current_dir(place.dir);
     Process::announced(command, place.dir, |line| line.strip_prefix("listening on http://")?.trim().parse().ok())
 }
-
