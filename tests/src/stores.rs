@@ -79,10 +79,7 @@ pub struct Call {
     /// Statements, of D1.
     #[serde(default)]
     pub statements: Vec<Statement>,
-    /// Rows that D1 says it read.
-    #[serde(default)]
-    pub read: u64,
-    /// Rows that D1 says it wrote, those of indexes included.
+    /// Rows that D1 says a batch wrote, those of indexes included.
     #[serde(default)]
     pub written: u64,
 }
@@ -116,9 +113,9 @@ impl Calls {
         self.0.iter().filter(|call| call.store == "d1" && call.op == "batch").count()
     }
 
-    /// Rows that D1 read and wrote.
-    pub fn rows(&self) -> (u64, u64) {
-        self.0.iter().fold((0, 0), |(read, written), call| (read + call.read, written + call.written))
+    /// Rows that D1 wrote.
+    pub fn rows_written(&self) -> u64 {
+        self.0.iter().map(|call| call.written).sum()
     }
 
     /// Bytes sent to the stores.

@@ -53,7 +53,6 @@ function watchedD1(db) {
     if (kind === "full" && writes) throw new Error("D1_ERROR: Exceeded maximum DB size: SQLITE_FULL");
     const result = await work();
     const results = Array.isArray(result) ? result : [result];
-    note.read = results.reduce((sum, { meta }) => sum + (meta?.rows_read ?? 0), 0);
     note.written = results.reduce((sum, { meta }) => sum + (meta?.rows_written ?? 0), 0);
     return result;
   };
