@@ -150,15 +150,21 @@ pub struct Held {
     pub key: String,
     /// When it goes, in seconds since 1970.
     pub expiration: Option<u64>,
-    /// The value, in base64.
-    pub value: String,
+    /// The value.
+    pub value: Vec<u8>,
 }
 
 impl Watched {
     /// An origin and the Worker before it. `config` is as in [`World::serve`].
     pub async fn serve(config: &str) -> (Origin, Watched) {
-        let (origin, terrace) = World { host: Host::WatchedWorkerd }.serve(config).await;
-        (origin, Watched(terrace))
+        let origin = Origin::start().await;
+        let worker = Watched::in_front_of(&origin.url(), config, &[]).await;
+        (origin, worker)
+    }
+
+    /// A Worker before any URL, with variables and secrets as `NAME=VALUE`.
+    pub async fn in_front_of(url: &str, config: &str, variables: &[&str]) -> Watched {
+        Watched(World { host: Host::WatchedWorkerd }.in_front_of(url, config, variables).await)
     }
 
     async fn ask<T: DeserializeOwned>(&self, command: Value) -> T {
@@ -224,8 +230,8 @@ impl Watched {
         self.ask(json!({"name": "kv"})).await
     }
 
-    /// Writes to KV. The value is base64.
-    pub async fn put_kv(&self, key: &str, value: &str) {
+    /// Writes to KV.
+    pub async fn put_kv(&self, key: &str, value: &[u8]) {
         self.ask(json!({"name": "kvPut", "key": key, "value": value})).await
     }
 

@@ -91,8 +91,6 @@ function watched(env, ctx) {
   return [stores, { waitUntil, passThroughOnException() {}, props: ctx.props ?? {} }];
 }
 
-const base64 = (bytes) => btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
-
 const commands = {
   // What was called since the last time, and how much work is still under way.
   calls: async () => {
@@ -114,10 +112,10 @@ const commands = {
         key: name,
         expiration,
         metadata,
-        value: base64(await env.L1.get(name, "arrayBuffer")),
+        value: Array.from(new Uint8Array(await env.L1.get(name, "arrayBuffer"))),
       })),
     ),
-  kvPut: ({ key, value }, env) => env.L1.put(key, Uint8Array.from(atob(value), (char) => char.charCodeAt(0))),
+  kvPut: ({ key, value }, env) => env.L1.put(key, new Uint8Array(value)),
   kvDelete: ({ key }, env) => env.L1.delete(key),
   d1: async ({ sql }, env) => (await env.DB.prepare(sql).all()).results,
   scheduled: async (_, env, ctx) => {

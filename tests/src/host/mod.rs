@@ -36,7 +36,7 @@ pub struct Place<'a> {
     pub config: &'a str,
     /// The origin's URL.
     pub origin: &'a str,
-    /// More arguments of `terrace serve`.
+    /// More arguments of `terrace serve`; of a Worker, its variables, as `NAME=VALUE`.
     pub arguments: &'a [&'a str],
 }
 

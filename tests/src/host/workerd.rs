@@ -7,6 +7,7 @@ use super::{Place, Process};
 use crate::npm;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -141,6 +142,8 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
     wrangler.remove("vars");
     fs::write(place.dir.join("wrangler.toml"), wrangler.to_string())?;
 
+    let variables = place.arguments.iter().filter(|argument| !argument.starts_with("--"));
+    let variables: BTreeMap<&str, &str> = variables.filter_map(|argument| argument.split_once('=')).collect();
     let start = STARTS.fetch_add(1, Ordering::Relaxed);
     let options = json!({
         "wrangler": place.dir.join("wrangler.toml"),
@@ -148,6 +151,7 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
         "main": main,
         "state": place.dir.join("state"),
         "l1": format!("start-{start}"),
+        "variables": variables,
     });
     let mut command = node();
     command.arg(folder().join("host.mjs")).arg(options.to_string());
