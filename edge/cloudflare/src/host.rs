@@ -76,8 +76,10 @@ impl Host for Cloudflare {
             Body::Stream(stream) => stream.take(),
         };
         let head = lines::write(&fields);
-        let (exchange, controller) =
-            Operation::begin(|number| platform::fetch_origin(method.as_str(), &url, &head, body, number));
+        let (exchange, controller) = Operation::begin(|number| {
+            let (bytes, ascii, once) = (head.bytes(), head.is_ascii(), head.has_each_once());
+            platform::fetch_origin(method.as_str(), &url, bytes, ascii, once, body, number)
+        });
         let mut unanswered = Unanswered(controller);
         let outcome = exchange.await;
         let controller = unanswered.0.take();

@@ -55,20 +55,27 @@ pub fn respond(event: &Event, response: Response<Stream>) {
     let _ = answer(event, problem::response(Failure::HttpProtocolError, "urn:terrace:response"));
 }
 
-fn answer(event: &Event, Response { status, fields, body }: Response<Stream>) -> Result<(), JsValue> {
-    let call = &event.call;
-    let head = lines::write(&fields);
-    let (status, head, ascii) = (status.as_u16(), head.as_bytes(), head.is_ascii());
+fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>) -> Result<(), JsValue> {
+    if matches!(&body, Body::Full(_)) {
+        // The platform knows the length, and a field less is a field less.
+        fields.remove("content-length");
+    }
+    let lines = lines::write(&fields);
+    let (call, status, head) = (&event.call, status.as_u16(), lines.bytes());
+    let (ascii, once) = (lines.is_ascii(), lines.has_each_once());
     let bytes = match body {
         // The platform takes no content with these.
-        _ if matches!(status, 204 | 205 | 304) => return platform::respond(call, status, head, ascii, JsValue::NULL),
-        Body::Empty => return platform::respond(call, status, head, ascii, JsValue::NULL),
-        Body::Stream(stream) => return platform::respond(call, status, head, ascii, stream.take()),
+        _ if matches!(status, 204 | 205 | 304) => {
+            return platform::respond(call, status, head, ascii, once, JsValue::NULL);
+        }
+        Body::Empty => return platform::respond(call, status, head, ascii, once, JsValue::NULL),
+        Body::Stream(stream) => return platform::respond(call, status, head, ascii, once, stream.take()),
         Body::Full(bytes) => bytes,
     };
-    let part = event.part(&bytes).zip(u32::try_from(bytes.len()).ok());
-    match part {
-        Some(((value, start), length)) => platform::respond_part(call, status, head, ascii, &value, start, length),
-        None => platform::respond_copy(call, status, head, ascii, &bytes),
+    match event.part(&bytes).zip(u32::try_from(bytes.len()).ok()) {
+        Some(((value, start), length)) => {
+            platform::respond_part(call, status, head, ascii, once, &value, start, length)
+        }
+        None => platform::respond_copy(call, status, head, ascii, once, &bytes),
     }
 }

@@ -22,15 +22,30 @@ extern "C" {
     pub fn variable(call: &Call, name: &str) -> Option<String>;
 
     #[wasm_bindgen(catch)]
-    pub fn respond(call: &Call, status: u16, head: &[u8], ascii: bool, body: JsValue) -> Result<(), JsValue>;
+    pub fn respond(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+    ) -> Result<(), JsValue>;
     #[wasm_bindgen(catch, js_name = respondCopy)]
-    pub fn respond_copy(call: &Call, status: u16, head: &[u8], ascii: bool, content: &[u8]) -> Result<(), JsValue>;
+    pub fn respond_copy(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        content: &[u8],
+    ) -> Result<(), JsValue>;
     #[wasm_bindgen(catch, js_name = respondPart)]
     pub fn respond_part(
         call: &Call,
         status: u16,
         head: &[u8],
         ascii: bool,
+        once: bool,
         value: &JsValue,
         start: u32,
         length: u32,
@@ -52,8 +67,15 @@ extern "C" {
 
     /// Returns what aborts it.
     #[wasm_bindgen(catch, js_name = fetchOrigin)]
-    pub fn fetch_origin(method: &str, url: &str, head: &str, body: JsValue, operation: u32)
-    -> Result<JsValue, JsValue>;
+    pub fn fetch_origin(
+        method: &str,
+        url: &str,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+        operation: u32,
+    ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     pub fn abort(controller: &JsValue) -> Result<(), JsValue>;
 

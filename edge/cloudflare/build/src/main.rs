@@ -61,7 +61,7 @@ fn bind(wasm: &Path, out: &Path) -> Result<()> {
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .remove_producers_section(true)
-        .remove_name_section(std::env::var_os("XN").is_none())
+        .remove_name_section(true)
         .generate_output()?;
     for (crate_id, snippets) in output.snippets() {
         let folder = out.join("snippets").join(crate_id);
