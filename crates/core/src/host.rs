@@ -48,7 +48,7 @@ pub trait Kv {
     ///
     /// # Errors
     /// [`StoreError`] where the store did not answer; the caller goes on to the next tier.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
 
     /// Stores a value for at most `ttl` (a store without a TTL of its own ignores it: the entry carries its times).
     ///

@@ -9,17 +9,28 @@ const ends = (promise, operation) =>
     (error) => fail(operation, String(error?.message ?? error)),
   );
 
-// Headers as lines: a name, its value, the next name.
-const lines = (headers) => {
+// Fields as lines: a name, its value, the next name.
+const listed = (headers) => {
   let text = "";
-  for (const [name, value] of headers) text += `${name}\n${value}\n`;
+  headers.forEach((value, name) => (text += `${name}\n${value}\n`));
   return text;
 };
 
-const pairs = (head) => {
-  const words = head.split("\n");
+// The same back, from the module's memory: as an object, which the platform takes faster, unless a name stands twice. Most of it is
+// ASCII, for which a decoder costs more than all the rest of an answer.
+const decoder = new TextDecoder();
+const fields = (bytes, ascii, once) => {
+  const text = ascii && bytes.length < 8192 ? String.fromCharCode.apply(null, bytes) : decoder.decode(bytes);
+  const lines = text.split("\n");
+  if (!once) return pairs(lines);
+  const headers = {};
+  for (let i = 1; i < lines.length; i += 2) headers[lines[i - 1]] = lines[i];
+  return headers;
+};
+
+const pairs = (lines) => {
   const list = [];
-  for (let i = 1; i < words.length; i += 2) list.push([words[i - 1], words[i]]);
+  for (let i = 1; i < lines.length; i += 2) list.push([lines[i - 1], lines[i]]);
   return list;
 };
 
@@ -30,19 +41,24 @@ export const variable = (call, name) => {
   return typeof value === "string" ? value : undefined;
 };
 
-// Answers the call. Content is copied, since the module's memory changes; a stream goes out as it is, and undecoded.
-export const respond = (call, status, head, content) =>
-  call.resolve(new Response(content?.slice(), { status, headers: pairs(head), encodeBody: "manual" }));
+// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded.
+export const respond = (call, status, head, ascii, once, body) =>
+  call.resolve(new Response(body, { status, headers: fields(head, ascii, once), encodeBody: "manual" }));
 
-export const respondStream = (call, status, head, stream) =>
-  call.resolve(new Response(stream, { status, headers: pairs(head), encodeBody: "manual" }));
+// With content of the module's, which is copied, since its memory changes.
+export const respondCopy = (call, status, head, ascii, once, content) =>
+  respond(call, status, head, ascii, once, content.slice());
+
+// With a part of a value that KV gave.
+export const respondPart = (call, status, head, ascii, once, value, start, length) =>
+  respond(call, status, head, ascii, once, new Uint8Array(value, start, length));
 
 // Ends a call that wants no answer.
 export const end = (call) => call.resolve();
 
 export const kvGet = (call, key, operation) =>
   call.env.L1.get(key, "arrayBuffer").then(
-    (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value))),
+    (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
     (error) => fail(operation, String(error?.message ?? error)),
   );
 
@@ -65,13 +81,20 @@ export const d1Batch = (call, statements, operation) =>
   );
 
 // One exchange with the origin: no redirect is followed, nothing is decoded, and no cache of the platform's is asked.
-export const fetchOrigin = (method, url, head, body, operation) => {
+export const fetchOrigin = (method, url, head, ascii, once, body, operation) => {
   const controller = new AbortController();
-  const init = { method, headers: pairs(head), body, redirect: "manual", encodeResponseBody: "manual", cf: { cacheTtl: -1 } };
   ends(
-    fetch(url, { ...init, signal: controller.signal }).then((response) => ({
+    fetch(url, {
+      method,
+      headers: fields(head, ascii, once),
+      body,
+      redirect: "manual",
+      encodeResponseBody: "manual",
+      cf: { cacheTtl: -1 },
+      signal: controller.signal,
+    }).then((response) => ({
       status: response.status,
-      head: lines(response.headers),
+      head: listed(response.headers),
       body: response.body,
     })),
     operation,
@@ -84,15 +107,15 @@ export const content = (call) => call.request.body;
 
 export const tee = (stream) => stream.tee();
 
-// Bytes read of a copy at once.
+// The most bytes that are read of a copy at once.
 const PIECE = 64 << 10;
 
 export const reader = (stream) => stream.getReader({ mode: "byob" });
 
-// The next piece; `null` at the end.
+// The next piece; `null` at the end. Whatever has come: a branch of a `tee` that waits for more holds the other one back.
 export const read = (reader, operation) =>
-  reader.readAtLeast(PIECE, new Uint8Array(PIECE)).then(
-    ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value)),
+  reader.read(new Uint8Array(PIECE)).then(
+    ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value, null)),
     (error) => fail(operation, String(error?.message ?? error)),
   );
 
@@ -101,8 +124,10 @@ export const cancel = (stream) => {
   stream.cancel().catch(() => {});
 };
 
-export const timer = (milliseconds, operation) => setTimeout(settle, milliseconds, operation, null);
-export const clear = (timer) => clearTimeout(timer);
+// Never cleared, since that costs as much again: one that nobody waits for any more ends with its event, or settles nothing.
+export const timer = (milliseconds, operation) => {
+  setTimeout(() => settle(operation, null), milliseconds);
+};
 
 // A promise that the platform waits for, and the function that ends it.
 export const waitUntil = (call) => {

@@ -15,7 +15,7 @@ const enter = (work) => {
 export default {
   fetch(request, env, ctx) {
     let head = `${request.method}\n${request.url}`;
-    for (const [name, value] of request.headers) head += `\n${name}\n${value}`;
+    request.headers.forEach((value, name) => (head += `\n${name}\n${value}`));
     return new Promise((resolve) => enter(() => handle({ request, env, ctx, resolve }, head)));
   },
 

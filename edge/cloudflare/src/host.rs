@@ -6,6 +6,7 @@ use crate::stream::{self, Exchange, Stream};
 use crate::{lines, tasks, timer};
 use bytes::Bytes;
 use http::Method;
+use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +19,34 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 
 /// Cloudflare, as one event sees it.
 #[derive(Clone)]
-pub struct Cloudflare(pub Rc<Call>);
+pub struct Cloudflare(pub Rc<Event>);
+
+/// An event, and the value that KV gave last: what of it goes out again is taken from where JavaScript has it.
+pub struct Event {
+    pub call: Call,
+    value: RefCell<Option<(Bytes, JsValue)>>,
+}
+
+impl Event {
+    pub fn new(call: Call) -> Self {
+        Event { call, value: RefCell::default() }
+    }
+
+    /// Remembers a value and the ArrayBuffer that it was copied from.
+    pub fn keep(&self, value: Bytes, buffer: JsValue) -> Bytes {
+        self.value.replace(Some((value.clone(), buffer)));
+        value
+    }
+
+    /// The ArrayBuffer that has these very bytes, and where. As long as the value is kept, no other bytes are where it is.
+    pub fn part(&self, bytes: &Bytes) -> Option<(JsValue, u32)> {
+        let value = self.value.borrow();
+        let (value, buffer) = value.as_ref()?;
+        let start = bytes.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
+        let within = start.checked_add(bytes.len()).is_some_and(|end| end <= value.len());
+        within.then_some((buffer.clone(), u32::try_from(start).ok()?))
+    }
+}
 
 impl Host for Cloudflare {
     type Stream = Stream;
@@ -48,14 +76,16 @@ impl Host for Cloudflare {
             Body::Stream(stream) => stream.take(),
         };
         let head = lines::write(&fields);
-        let (exchange, controller) =
-            Operation::begin(|number| platform::fetch_origin(method.as_str(), &url, &head, body, number));
+        let (exchange, controller) = Operation::begin(|number| {
+            let (bytes, ascii, once) = (head.bytes(), head.is_ascii(), head.has_each_once());
+            platform::fetch_origin(method.as_str(), &url, bytes, ascii, once, body, number)
+        });
         let mut unanswered = Unanswered(controller);
         let outcome = exchange.await;
         let controller = unanswered.0.take();
         let answer: Answer = match outcome {
             Outcome::Value(answer) => answer.unchecked_into(),
-            Outcome::Bytes(_) => return Err(OriginError::HttpProtocolError),
+            Outcome::Bytes(..) => return Err(OriginError::HttpProtocolError),
             Outcome::Failed(why) => return Err(self.unreachable(&why)),
         };
         let status = http::StatusCode::from_u16(answer.status()).map_err(|_| OriginError::HttpProtocolError)?;
@@ -83,11 +113,11 @@ impl Host for Cloudflare {
     }
 
     async fn secret(&self, name: &str) -> Option<String> {
-        platform::variable(&self.0, name).filter(|value| !value.is_empty())
+        platform::variable(&self.0.call, name).filter(|value| !value.is_empty())
     }
 
     fn defer(&self, work: impl Future<Output = ()> + 'static) {
-        let done = platform::wait_until(&self.0).ok();
+        let done = platform::wait_until(&self.0.call).ok();
         tasks::spawn(async move {
             work.await;
             if let Some(done) = done {

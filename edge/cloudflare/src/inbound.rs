@@ -1,5 +1,6 @@
 //! The client's request into the core's words, and the core's response into JavaScript's.
 
+use crate::host::Event;
 use crate::platform::{self, Call};
 use crate::stream::Stream;
 use crate::{lines, operation};
@@ -8,6 +9,7 @@ use terrace_core::decision::Failure;
 use terrace_core::fields::Fields;
 use terrace_core::message::{Body, Request, Response};
 use terrace_core::report::problem;
+use worker::wasm_bindgen::JsValue;
 
 /// Takes a request apart: its method, its URL, and its fields, a line each. Cloudflare sets `cf-connecting-ip`; its other `cf-*`
 /// fields are its own business.
@@ -45,27 +47,35 @@ fn split(url: &str) -> (&'static str, String, String) {
     (scheme, authority.to_string(), target)
 }
 
-/// Answers the call.
-pub fn respond(call: &Call, response: Response<Stream>) {
-    let Err(error) = answer(call, response) else { return };
+/// Answers the event.
+pub fn respond(event: &Event, response: Response<Stream>) {
+    let Err(error) = answer(event, response) else { return };
     worker::console_error!("terrace: the platform refused a response: {}", operation::words(&error));
     // What a problem document is made of, no platform refuses.
-    let _ = answer(call, problem::response(Failure::HttpProtocolError, "urn:terrace:response"));
+    let _ = answer(event, problem::response(Failure::HttpProtocolError, "urn:terrace:response"));
 }
 
-fn answer(
-    call: &Call,
-    Response { status, fields, body }: Response<Stream>,
-) -> Result<(), worker::wasm_bindgen::JsValue> {
-    let head = lines::write(&fields);
-    let status = status.as_u16();
-    match body {
+fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>) -> Result<(), JsValue> {
+    if matches!(&body, Body::Full(_)) {
+        // The platform knows the length, and a field less is a field less.
+        fields.remove("content-length");
+    }
+    let lines = lines::write(&fields);
+    let (call, status, head) = (&event.call, status.as_u16(), lines.bytes());
+    let (ascii, once) = (lines.is_ascii(), lines.has_each_once());
+    let bytes = match body {
         // The platform takes no content with these.
-        Body::Empty | Body::Full(_) | Body::Stream(_) if matches!(status, 204 | 205 | 304) => {
-            platform::respond(call, status, &head, None)
+        _ if matches!(status, 204 | 205 | 304) => {
+            return platform::respond(call, status, head, ascii, once, JsValue::NULL);
         }
-        Body::Empty => platform::respond(call, status, &head, None),
-        Body::Full(bytes) => platform::respond(call, status, &head, Some(&bytes)),
-        Body::Stream(stream) => platform::respond_stream(call, status, &head, stream.take()),
+        Body::Empty => return platform::respond(call, status, head, ascii, once, JsValue::NULL),
+        Body::Stream(stream) => return platform::respond(call, status, head, ascii, once, stream.take()),
+        Body::Full(bytes) => bytes,
+    };
+    match event.part(&bytes).zip(u32::try_from(bytes.len()).ok()) {
+        Some(((value, start), length)) => {
+            platform::respond_part(call, status, head, ascii, once, &value, start, length)
+        }
+        None => platform::respond_copy(call, status, head, ascii, once, &bytes),
     }
 }

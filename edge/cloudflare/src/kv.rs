@@ -3,6 +3,7 @@
 use crate::host::Cloudflare;
 use crate::operation::{Operation, Outcome};
 use crate::platform;
+use bytes::Bytes;
 use std::time::Duration;
 use terrace_core::host::{Kv, StoreError};
 
@@ -13,10 +14,10 @@ const LARGEST: usize = 25 << 20;
 const SHORTEST: u32 = 60;
 
 impl Kv for Cloudflare {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let (value, _) = Operation::begin(|number| platform::kv_get(&self.0, key, number));
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let (value, _) = Operation::begin(|number| platform::kv_get(&self.0.call, key, number));
         match value.await {
-            Outcome::Bytes(value) => Ok(Some(value)),
+            Outcome::Bytes(value, buffer) => Ok(Some(self.0.keep(Bytes::from(value), buffer))),
             Outcome::Value(_) => Ok(None),
             Outcome::Failed(why) => Err(error(why)),
         }
@@ -30,19 +31,19 @@ impl Kv for Cloudflare {
             )));
         }
         let ttl = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).max(SHORTEST);
-        let (stored, _) = Operation::begin(|number| platform::kv_put(&self.0, key, &value, ttl, number));
+        let (stored, _) = Operation::begin(|number| platform::kv_put(&self.0.call, key, &value, ttl, number));
         done(stored.await)
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        let (deleted, _) = Operation::begin(|number| platform::kv_delete(&self.0, key, number));
+        let (deleted, _) = Operation::begin(|number| platform::kv_delete(&self.0.call, key, number));
         done(deleted.await)
     }
 }
 
 fn done(outcome: Outcome) -> Result<(), StoreError> {
     match outcome {
-        Outcome::Value(_) | Outcome::Bytes(_) => Ok(()),
+        Outcome::Value(_) | Outcome::Bytes(..) => Ok(()),
         Outcome::Failed(why) => Err(error(why)),
     }
 }

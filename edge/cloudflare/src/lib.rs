@@ -16,7 +16,7 @@ mod stream;
 mod tasks;
 mod timer;
 
-use host::Cloudflare;
+use host::{Cloudflare, Event};
 use platform::Call;
 use std::rc::Rc;
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
@@ -25,15 +25,15 @@ use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 #[wasm_bindgen]
 pub fn handle(call: Call, head: &str) {
     let request = inbound::request(&call, head);
-    let proxy = match start::proxy(&call) {
+    let event = Rc::new(Event::new(call));
+    let proxy = match start::proxy(&event.call) {
         Ok(proxy) => proxy,
-        Err(problem) => return inbound::respond(&call, problem),
+        Err(problem) => return inbound::respond(&event, problem),
     };
-    let call = Rc::new(call);
     tasks::within_turn(|| {
         tasks::spawn(async move {
-            let response = proxy.handle(Cloudflare(call.clone()), request).await;
-            inbound::respond(&call, response);
+            let response = proxy.handle(Cloudflare(event.clone()), request).await;
+            inbound::respond(&event, response);
         });
     });
 }
@@ -41,15 +41,15 @@ pub fn handle(call: Call, head: &str) {
 /// Removes from L2 what is over.
 #[wasm_bindgen]
 pub fn sweep(call: Call) {
-    let Ok(proxy) = start::proxy(&call) else {
-        let _ = platform::end(&call);
-        return;
-    };
-    let call = Rc::new(call);
+    let event = Rc::new(Event::new(call));
+    let proxy = start::proxy(&event.call);
     tasks::within_turn(|| {
         tasks::spawn(async move {
-            proxy.sweep(&Cloudflare(call.clone())).await;
-            let _ = platform::end(&call);
+            // What is wrong with the configuration has been said.
+            if let Ok(proxy) = proxy {
+                proxy.sweep(&Cloudflare(event.clone())).await;
+            }
+            let _ = platform::end(&event.call);
         });
     });
 }

@@ -13,8 +13,8 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 pub enum Outcome {
     /// A value; `null` where there is none.
     Value(JsValue),
-    /// Bytes.
-    Bytes(Vec<u8>),
+    /// Bytes, and the ArrayBuffer that they were copied from, or `null`.
+    Bytes(Vec<u8>, JsValue),
     /// The platform's words for what went wrong.
     Failed(String),
 }
@@ -98,8 +98,8 @@ pub fn settle(operation: u32, value: JsValue) {
 
 /// An operation ended with bytes.
 #[wasm_bindgen]
-pub fn bytes(operation: u32, bytes: Vec<u8>) {
-    ended(operation, Outcome::Bytes(bytes));
+pub fn bytes(operation: u32, bytes: Vec<u8>, buffer: JsValue) {
+    ended(operation, Outcome::Bytes(bytes, buffer));
 }
 
 /// An operation failed.

@@ -22,9 +22,34 @@ extern "C" {
     pub fn variable(call: &Call, name: &str) -> Option<String>;
 
     #[wasm_bindgen(catch)]
-    pub fn respond(call: &Call, status: u16, head: &str, content: Option<&[u8]>) -> Result<(), JsValue>;
-    #[wasm_bindgen(catch, js_name = respondStream)]
-    pub fn respond_stream(call: &Call, status: u16, head: &str, stream: JsValue) -> Result<(), JsValue>;
+    pub fn respond(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+    ) -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = respondCopy)]
+    pub fn respond_copy(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        content: &[u8],
+    ) -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = respondPart)]
+    pub fn respond_part(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        value: &JsValue,
+        start: u32,
+        length: u32,
+    ) -> Result<(), JsValue>;
     #[wasm_bindgen(catch)]
     pub fn end(call: &Call) -> Result<(), JsValue>;
 
@@ -42,8 +67,15 @@ extern "C" {
 
     /// Returns what aborts it.
     #[wasm_bindgen(catch, js_name = fetchOrigin)]
-    pub fn fetch_origin(method: &str, url: &str, head: &str, body: JsValue, operation: u32)
-    -> Result<JsValue, JsValue>;
+    pub fn fetch_origin(
+        method: &str,
+        url: &str,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+        operation: u32,
+    ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     pub fn abort(controller: &JsValue) -> Result<(), JsValue>;
 
@@ -59,9 +91,7 @@ extern "C" {
     pub fn cancel(stream: &JsValue) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch)]
-    pub fn timer(milliseconds: f64, operation: u32) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch)]
-    pub fn clear(timer: &JsValue) -> Result<(), JsValue>;
+    pub fn timer(milliseconds: f64, operation: u32) -> Result<(), JsValue>;
 
     /// Returns what ends it.
     #[wasm_bindgen(catch, js_name = waitUntil)]

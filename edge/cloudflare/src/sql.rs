@@ -17,7 +17,8 @@ const EXACT: u64 = 1 << 53;
 impl Sql for Cloudflare {
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
         let parameters = parameters(&statement.params)?;
-        let (rows, _) = Operation::begin(|number| platform::d1_query(&self.0, statement.sql.hex, parameters, number));
+        let (rows, _) =
+            Operation::begin(|number| platform::d1_query(&self.0.call, statement.sql.hex, parameters, number));
         rows_of(rows.await)
     }
 
@@ -27,7 +28,7 @@ impl Sql for Cloudflare {
             let parameters = parameters(&statement.params)?;
             list.push(&Array::of2(&JsValue::from_str(statement.sql.hex), &parameters));
         }
-        let (rows, _) = Operation::begin(|number| platform::d1_batch(&self.0, list, number));
+        let (rows, _) = Operation::begin(|number| platform::d1_batch(&self.0.call, list, number));
         rows_of(rows.await)
     }
 }
@@ -57,7 +58,7 @@ fn parameter(value: &Value) -> Result<JsValue, StoreError> {
 fn rows_of(outcome: Outcome) -> Result<Vec<Vec<Value>>, StoreError> {
     let rows: Array = match outcome {
         Outcome::Value(rows) => rows.unchecked_into(),
-        Outcome::Bytes(_) => return Err(StoreError::Other("bytes instead of rows".to_string())),
+        Outcome::Bytes(..) => return Err(StoreError::Other("bytes instead of rows".to_string())),
         Outcome::Failed(why) => return Err(error(why)),
     };
     let rows = rows.iter().map(|row| row.unchecked_into::<Array>().iter().map(|value| column(&value)).collect());

@@ -1,5 +1,6 @@
 //! L1 on Spin's key-value, L2 on Spin's SQLite. The handles live in statics: opening one costs a call, and a connection each.
 
+use bytes::Bytes;
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
 use std::cell::RefCell;
@@ -32,8 +33,8 @@ fn kv_error(error: key_value::Error) -> StoreError {
 }
 
 impl Kv for SpinKv {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        kv().await?.get(key).await.map_err(kv_error)
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(kv().await?.get(key).await.map_err(kv_error)?.map(Bytes::from))
     }
 
     /// Spin's stores know no time to live: an entry carries its own.

@@ -245,7 +245,7 @@ fn bump(counter: &Cell<u32>) {
 }
 
 impl Kv for Fake {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         bump(&self.world.kv_gets);
         if self.world.kv_hangs.get() {
             std::future::pending::<()>().await;
@@ -253,7 +253,7 @@ impl Kv for Fake {
         if self.world.kv_fails.get() {
             return Err(StoreError::Other("kv is down".into()));
         }
-        Ok(self.world.kv.borrow().get(key).cloned())
+        Ok(self.world.kv.borrow().get(key).cloned().map(Bytes::from))
     }
     async fn put(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), StoreError> {
         bump(&self.world.kv_puts);
