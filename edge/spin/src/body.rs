@@ -43,7 +43,8 @@ pub fn full(mut bytes: Bytes) -> Stream {
         }
         tx.write_all(Vec::from(bytes)).await;
         drop(tx);
-        drop(end_tx);
+        // Written and not dropped: that would start a task of its own for the default value.
+        let _ = end_tx.write(Ok(None)).await;
     });
     Stream { content, end }
 }

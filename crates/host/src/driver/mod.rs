@@ -66,5 +66,5 @@ impl Life {
 fn complain(what: &str, error: &wasmtime::Error) {
     let text = format!("{error:#}");
     let first = text.lines().next().unwrap_or_default();
-    eprintln!("terrace: {what}: {first}");
+    tracing::error!("{what}: {first}");
 }
