@@ -1,7 +1,9 @@
 //! From a request to an instance, and back.
+mod eager;
 mod percore;
 mod spinlike;
 
+pub use eager::Eager;
 pub use percore::{Inbox, drive};
 pub use spinlike::SpinLike;
 
