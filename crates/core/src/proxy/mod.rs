@@ -24,6 +24,7 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, update, validate};
+use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
@@ -50,6 +51,7 @@ const INVALIDATE_AGAIN: [Duration; 3] =
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    memory: Memory,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -99,6 +101,7 @@ impl Proxy {
         Proxy {
             config,
             counters: Counters::default(),
+            memory: Memory::default(),
             backoff: Backoff::default(),
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
@@ -110,6 +113,11 @@ impl Proxy {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// L0.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What went wrong in the tiers so far.
@@ -167,7 +175,7 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters }
+        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory }
     }
 
     fn origin(&self) -> &str {

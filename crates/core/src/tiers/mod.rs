@@ -1,10 +1,11 @@
-//! What we hold: L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
+//! What we hold: L0 where it is on, L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
 //!
 //! A tier that fails, is late or holds rubbish is a miss. Writes happen in `defer`; a failed one is counted and forgotten. An entry
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
 pub mod deadline;
 pub mod kv;
+pub mod memory;
 pub mod sql;
 
 use crate::config::{Admit, Config};
@@ -16,6 +17,7 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use memory::Memory;
 use sql::{Held, Refused};
 use std::cell::Cell;
 
@@ -92,13 +94,26 @@ pub struct Tiers<'a, H: Host> {
     pub config: &'a Config,
     /// Where failures are counted.
     pub counters: &'a Counters,
+    /// L0.
+    pub memory: &'a Memory,
 }
 
 impl<H: Host> Tiers<'_, H> {
     /// Looks for the response that a request with these fields selects: at most two reads in each tier.
     pub async fn lookup(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        if self.config.l0.is_some() {
+            let l0 = self.lookup_in(Tier::L0, primary, request, now).await;
+            if matches!(l0, Lookup::Found(_)) {
+                return l0;
+            }
+        }
+        let seen = self.memory.removals(primary);
         let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
-        if matches!(l1, Lookup::Found(_)) {
+        if let Lookup::Found(found) = &l1 {
+            // What a request asks L1 for, another one may ask for soon. A further variant is found by way of the first alone.
+            if let Some(limits) = self.config.l0.as_ref().filter(|_| found.key == *primary) {
+                self.memory.put(limits, found.key, &found.entry, seen, now);
+            }
             return l1;
         }
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
@@ -136,6 +151,7 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
+            Tier::L0 => self.memory.get(key, now).map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
             Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
             Tier::L2 => sql::get(self, key, now).await,
         }
@@ -183,7 +199,8 @@ impl<H: Host> Tiers<'_, H> {
     ///
     /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
-        let held = |found: &Found| found.tier == Tier::L1 && found.key == *key;
+        self.memory.remove(key);
+        let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
         if self.admits_at_once() || place.found().is_some_and(held) {
             kv::put(self, key, entry, now).await;
         }
@@ -199,7 +216,9 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
     pub async fn update(&self, key: &Key, entry: &Entry, found_in: Tier, now: Timestamp) {
-        if found_in == Tier::L1 || self.admits_at_once() {
+        self.memory.remove(key);
+        // What was in L0 came from L1.
+        if found_in != Tier::L2 || self.admits_at_once() {
             kv::put(self, key, entry, now).await;
         }
         let refused = sql::put_head(self, key, &entry.head, now).await;
@@ -223,6 +242,7 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Removes one stored response, which the origin no longer lets us keep.
     pub async fn remove(&self, key: &Key) {
+        self.memory.remove(key);
         kv::delete(self, key).await;
         sql::delete(self, key).await;
     }
@@ -230,6 +250,7 @@ impl<H: Host> Tiers<'_, H> {
     /// Removes an object with the way to its variants, and begins a new life of its URL: what was asked for before, and is still on
     /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
     pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
+        self.memory.remove(primary);
         let life = self.new_life();
         let l2 = sql::invalidate(self, primary, life, now).await;
         let l1 = kv::delete(self, primary).await;
@@ -259,7 +280,7 @@ impl<H: Host> Tiers<'_, H> {
             None => StoreError::Timeout,
         };
         count(match tier {
-            Tier::L1 => &self.counters.l1_errors,
+            Tier::L0 | Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,
         });
         if let Some(more) = self.counters.log.say(self.host.now()) {

@@ -176,7 +176,9 @@ impl Cache {
 
     /// The tiers, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
-        let tiers = Tiers { host: &self.host, config: self.proxy.config(), counters: self.proxy.counters() };
+        let proxy = &self.proxy;
+        let tiers =
+            Tiers { host: &self.host, config: proxy.config(), counters: proxy.counters(), memory: proxy.memory() };
         (tiers, &mut self.pool)
     }
 
