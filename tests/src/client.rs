@@ -212,6 +212,9 @@ impl Response {
             serde_json::from_slice(&self.body).unwrap_or_else(|why| panic!("the problem is not JSON: {why}\n{self:?}"));
         assert_eq!(problem["status"], status, "the problem says another status\n{self:?}");
         assert!(problem["title"].is_string(), "the problem has no title\n{self:?}");
+        assert!(problem["instance"].is_string(), "the problem has no request id\n{self:?}");
+        assert!(self.fields.joined("cache-status").contains("terrace"), "no Cache-Status\n{self:?}");
+        assert!(self.field("x-cache-tier").is_some(), "no X-Cache-Tier\n{self:?}");
         self
     }
 

@@ -3,6 +3,7 @@ use crate::bindings;
 use crate::engine::TICK;
 use crate::error::Error;
 use crate::keyvalue;
+use crate::log::GuestLog;
 use crate::options::Limits;
 use crate::outbound::{Outbound, Policy};
 use crate::sqlite;
@@ -85,12 +86,8 @@ pub async fn instantiate(
     pulse: &Pulse,
 ) -> wasmtime::Result<(Store<Guest>, Service)> {
     let mut wasi = WasiCtxBuilder::new();
-    // Both to our stderr: stdout belongs to the program.
-    wasi.stdout(wasmtime_wasi::cli::stderr()).stderr(wasmtime_wasi::cli::stderr()).preopened_dir(
-        &shared.files,
-        "/",
-        FsPerms::ReadOnly,
-    )?;
+    // Both to the log: stdout belongs to the program.
+    wasi.stdout(GuestLog).stderr(GuestLog).preopened_dir(&shared.files, "/", FsPerms::ReadOnly)?;
     let mut http = WasiHttpCtx::new();
     // Counted with the map's own overhead, so above what a request may bring.
     http.set_field_size_limit(shared.limits.header_bytes.saturating_mul(4).max(256 << 10));

@@ -24,6 +24,7 @@ mod error;
 mod guest;
 mod inbound;
 mod keyvalue;
+mod log;
 mod options;
 mod outbound;
 mod server;

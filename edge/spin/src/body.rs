@@ -30,11 +30,29 @@ pub fn no_trailers() -> FutureReader<End> {
 /// Larger content than this is written in pieces of this size, so that it is not held twice.
 const PIECE: usize = 64 << 10;
 
+/// Work that goes on beside the answer, and waits for the host.
+///
+/// The bindings keep the futures of a request in a set, and yield to the host whenever all of them were polled and none was ready: a
+/// host lets those that yield go on after everybody else, so under load work would pile up. Hence a future more that is not
+/// polled along with the work, and ends with it.
+pub fn spawn_beside(work: impl Future<Output = ()> + 'static) {
+    let (done, ended) = oneshot::channel::<()>();
+    spawn(async {
+        let _ = ended.await;
+    });
+    // Ends at once, and with it the round in which the one before it is polled.
+    spawn(async {});
+    spawn(async {
+        work.await;
+        drop(done);
+    });
+}
+
 /// A stream of bytes that are at hand. A client that leaves early is no error.
 pub fn full(mut bytes: Bytes) -> Stream {
     let (mut tx, content) = wit_stream::new();
     let (end_tx, end) = wit_future::new(|| Ok(None));
-    spawn(async move {
+    spawn_beside(async move {
         while bytes.len() > PIECE {
             let left = tx.write_all(bytes.split_to(PIECE).to_vec()).await;
             if !left.is_empty() {
@@ -43,7 +61,8 @@ pub fn full(mut bytes: Bytes) -> Stream {
         }
         tx.write_all(Vec::from(bytes)).await;
         drop(tx);
-        drop(end_tx);
+        // Written and not dropped: that would start a task of its own for the default value.
+        let _ = end_tx.write(Ok(None)).await;
     });
     Stream { content, end }
 }
@@ -53,7 +72,7 @@ pub fn tee(mut from: Stream, mut copy: Capture) -> (Stream, impl Future<Output =
     let (mut tx, content) = wit_stream::new();
     let (end_tx, end) = wit_future::new(|| Err(ErrorCode::ConnectionTerminated));
     let (done_tx, done) = oneshot::channel();
-    spawn(async move {
+    spawn_beside(async move {
         let mut client_reads = true;
         let mut buffer = Vec::with_capacity(READ);
         let ended = loop {

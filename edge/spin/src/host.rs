@@ -7,7 +7,7 @@ use bytes::Bytes;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Method, Request, RequestOptions, Scheme};
-use spin_sdk::wasip3::{random, spawn};
+use spin_sdk::wasip3::random;
 use std::future::Future;
 use std::time::Duration;
 use terrace_core::capture::Capture;
@@ -94,7 +94,7 @@ impl Host for Spin {
     }
 
     fn defer(&self, work: impl Future<Output = ()> + 'static) {
-        spawn(work);
+        body::spawn_beside(work);
     }
 
     fn tee(&self, stream: Stream, copy: Capture) -> (Stream, impl Future<Output = Option<Bytes>> + 'static + use<>) {

@@ -18,7 +18,8 @@ use terrace_tests::origin::Origin;
 use terrace_tests::reply::Reply;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cargo xtask bench --rounds 3 --seconds 2")]
+#[command(after_help = "Examples:\n  cargo xtask bench --rounds 3 --seconds 2\n  \
+    cargo build --profile dist -p terrace && TERRACE_BIN=target/dist/terrace cargo xtask bench")]
 pub struct Options {
     /// Rounds; every peer has its turn in each.
     #[arg(long, default_value_t = 5)]
@@ -51,7 +52,9 @@ fn body() -> String {
 pub fn run(options: &Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.seconds > 0 && options.connections > 1, "nothing to measure");
     set_up_targets()?;
-    build_program()?;
+    if std::env::var_os("TERRACE_BIN").is_none() {
+        build_program()?;
+    }
     let built = cargo(&["build", "--release", "--locked", "-p", "xtask"]).status()?;
     ensure!(built.success(), "the native peer cannot be built");
     let own = target().join("release/xtask");

@@ -31,9 +31,13 @@ pub fn terrace(origin: &Origin, arguments: &[String]) -> Result<Peer> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let place = Place { dir: dir.path(), config: &config, origin: &origin.url(), arguments: &arguments };
     let process = Host::Wasmtime.start(&place)?;
-    let version = Command::new(terrace_tests::host::terrace_binary()?).arg("--version").output()?;
+    let binary = terrace_tests::host::terrace_binary()?;
+    let version = Command::new(&binary).arg("--version").output()?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let settings = format!("{version}, serve --l1 memory --l2 sqlite {}", arguments.join(" "));
+    // The folder is the profile that it was built with.
+    let profile = binary.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let arguments = arguments.join(" ");
+    let settings = format!("{version}, profile {profile}, serve --l1 memory --l2 sqlite {arguments}");
     Ok(Peer { name: "terrace (wasm)", settings, process, _dir: dir })
 }
 

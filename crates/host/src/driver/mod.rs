@@ -1,7 +1,9 @@
 //! From a request to an instance, and back.
+mod eager;
 mod percore;
 mod spinlike;
 
+pub use eager::Eager;
 pub use percore::{Inbox, drive};
 pub use spinlike::SpinLike;
 
@@ -66,5 +68,5 @@ impl Life {
 fn complain(what: &str, error: &wasmtime::Error) {
     let text = format!("{error:#}");
     let first = text.lines().next().unwrap_or_default();
-    eprintln!("terrace: {what}: {first}");
+    tracing::error!("{what}: {first}");
 }

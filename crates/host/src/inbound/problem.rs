@@ -1,7 +1,8 @@
 //! The answers this host makes by itself: JSON problem documents (RFC 9457).
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// One answer this host makes without, or in place of, the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,20 +27,39 @@ impl Problem {
     }
 
     /// The document. `status` and `detail` hold no character JSON would escape.
-    pub fn document(&self) -> String {
+    fn document(&self, id: &str) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
         format!(
-            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{}\"}}\n",
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{}\",\"instance\":\"{id}\"}}\n",
             self.status.as_u16(),
             self.detail
         )
     }
 
-    /// The response, with its document as body.
+    /// What happened, in the words of RFC 9209 2.3, and as the component would report it.
+    fn report(&self) -> [(HeaderName, HeaderValue); 5] {
+        let (proxy, cache) = match self.status.is_client_error() {
+            true => ("terrace; error=http_request_error", "terrace; detail=http_request_error"),
+            false => ("terrace; error=proxy_internal_error", "terrace; detail=proxy_internal_error"),
+        };
+        [
+            ("proxy-status", proxy),
+            ("cache-status", cache),
+            ("x-cache-tier", "MISS"),
+            ("x-cache", "MISS"),
+            ("via", "1.1 terrace"),
+        ]
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    }
+
+    /// The response, with its document as body; the log has its id.
     pub fn response(&self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(self.document()));
+        let id = format!("urn:terrace:{:016x}", RandomState::new().build_hasher().finish());
+        tracing::debug!("{id}: {}: {}", self.status.as_u16(), self.detail);
+        let mut response = Response::new(Bytes::from(self.document(&id)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        headers.extend(self.report());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.status {
@@ -88,6 +108,10 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
         assert_eq!(json["status"], 414);
         assert_eq!(json["title"], "URI Too Long");
+        let id = json["instance"].as_str().expect("an id");
+        assert!(id.len() == 28 && problem.document(id) != problem.document("another"), "{id}");
+        assert_eq!(response.headers()["proxy-status"], "terrace; error=http_request_error");
+        assert_eq!(response.headers()["x-cache-tier"], "MISS");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["connection"], "close");

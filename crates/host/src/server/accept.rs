@@ -67,7 +67,7 @@ impl Acceptor {
 async fn accept(listener: TcpListener, desks: &[Desk], limit: usize) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(e) => return eprintln!("terrace: cannot accept connections: {e}"),
+        Err(e) => return tracing::error!("cannot accept connections: {e}"),
     };
     let mut complained = false;
     loop {
@@ -90,9 +90,7 @@ async fn accept(listener: TcpListener, desks: &[Desk], limit: usize) {
                 // A client that left already, or no more files: wait for some to be closed.
                 if !complained && e.kind() != std::io::ErrorKind::ConnectionAborted {
                     complained = true;
-                    eprintln!(
-                        "terrace: cannot accept a connection: {e}. If it is too many open files, raise `ulimit -n`"
-                    );
+                    tracing::warn!("cannot accept a connection: {e}. If it is too many open files, raise `ulimit -n`");
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -1,5 +1,5 @@
 //! One worker: a thread, its runtime, its instance, its connections.
-use crate::driver::{Inbox, Runner, SpinLike, drive};
+use crate::driver::{Eager, Inbox, Runner, SpinLike, drive};
 use crate::error::Error;
 use crate::guest::{Pulse, Shared, instantiate};
 use crate::inbound::Serving;
@@ -199,6 +199,8 @@ async fn start_guest(shared: &Arc<Shared>, mode: Mode) -> Result<(Runner, Option
         Mode::PerCore => {
             let inbox = Arc::new(Inbox::default());
             let driver = drive(shared.clone(), outbound, inbox.clone(), first, pulse);
+            // All requests of a worker go on inside this one task, so tokio's budget for a task is no measure for it.
+            let driver = Eager::new(tokio::task::unconstrained(driver));
             (Runner::PerCore(inbox), Some(tokio::spawn(driver)))
         }
         Mode::LikeSpin { reuse, concurrent, idle } => {
