@@ -3,19 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use terrace_tests::client::{HOST, Request, Response};
 use terrace_tests::host::{Process, workerd};
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::Reply;
 use terrace_tests::root;
+use tokio::sync::Mutex;
 
 /// One at a time: each builds the Worker, and cargo would make them wait anyway.
-static TURN: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Commands that nobody can run without an account. What they begin with is a command of wrangler all the same.
 const NEED_AN_ACCOUNT: [&str; 6] = [
@@ -86,7 +82,7 @@ fn what_needs_an_account_is_a_command_of_wrangler() {
 
 #[test]
 fn wrangler_would_upload_the_worker_and_what_it_is_told() {
-    let _turn = turn();
+    let _turn = TURN.blocking_lock();
     let dir = tempfile::tempdir().unwrap();
     let output = dry_run(&root(), dir.path());
     let said = said(&output);
@@ -105,7 +101,7 @@ fn wrangler_would_upload_the_worker_and_what_it_is_told() {
 
 #[test]
 fn a_wrong_key_in_terrace_toml_fails_the_deployment_with_its_line() {
-    let _turn = turn();
+    let _turn = TURN.blocking_lock();
     let repository = copy_of_the_repository();
     let configuration = repository.join("terrace.toml");
     let right = fs::read_to_string(root().join("terrace.toml")).unwrap();
@@ -151,7 +147,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 fn wrangler_applies_the_migrations() {
-    let _turn = turn();
+    let _turn = TURN.blocking_lock();
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().to_string_lossy().into_owned();
     let local = ["--local", "--persist-to", &state];
@@ -174,7 +170,7 @@ fn wrangler_applies_the_migrations() {
 
 #[tokio::test]
 async fn wrangler_dev_shows_it_without_an_account() {
-    let _turn = turn();
+    let _turn = TURN.lock().await;
     // What it would build is built, so that it starts at once.
     let out = tempfile::tempdir().unwrap();
     assert!(dry_run(&root(), out.path()).status.success());
