@@ -199,7 +199,7 @@ pub fn run(options: &Options) -> Result<()> {
     let suites = ["test", "--locked", "-p", "terrace-tests", "--no-fail-fast"];
     let program = target().join("release/terrace");
     run.step("behaviour, conformance, the Worker's stores", |sum| {
-        count(cargo(&suites).env("TERRACE_BIN", program), sum)
+        count(cargo(&suites).env("TERRACE_BIN", program).env("RUST_TEST_THREADS", "6"), sum)
     });
 
     println!();
