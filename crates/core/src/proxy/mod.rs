@@ -24,6 +24,7 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, update, validate};
+use crate::tiers::gone::Gone;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
@@ -50,6 +51,7 @@ const INVALIDATE_AGAIN: [Duration; 3] =
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    gone: Gone,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -94,6 +96,7 @@ impl Proxy {
         Proxy {
             config,
             counters: Counters::default(),
+            gone: Gone::default(),
             backoff: Backoff::default(),
             budget: Budget::new(BUDGET),
             sending: Budget::new(serve::SENDING),
@@ -162,7 +165,7 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters }
+        Tiers { host, config: &self.config, counters: &self.counters, gone: &self.gone }
     }
 
     fn origin(&self) -> &str {

@@ -4,6 +4,7 @@
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
 pub mod deadline;
+pub mod gone;
 pub mod kv;
 pub mod sql;
 
@@ -16,6 +17,7 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use gone::Gone;
 use sql::{Held, Refused};
 use std::cell::Cell;
 
@@ -92,6 +94,8 @@ pub struct Tiers<'a, H: Host> {
     pub config: &'a Config,
     /// Where failures are counted.
     pub counters: &'a Counters,
+    /// What was invalidated lately.
+    pub gone: &'a Gone,
 }
 
 impl<H: Host> Tiers<'_, H> {
@@ -136,8 +140,19 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
-            Tier::L2 => sql::get(self, key, now).await,
+            Tier::L1 => match kv::get(self, key, now).await {
+                Some(entry) if !self.gone.ended(key, entry.head.generation, now) => Held::Entry(Box::new(entry)),
+                _ => Held::Nothing,
+            },
+            Tier::L2 => {
+                let held = sql::get(self, key, now).await;
+                match &held {
+                    Held::Entry(entry) => self.gone.correct(key, entry.head.generation),
+                    Held::Gone(life) => self.gone.begin(key, *life, now),
+                    Held::Nothing => {}
+                }
+                held
+            }
         }
     }
 
@@ -231,6 +246,7 @@ impl<H: Host> Tiers<'_, H> {
     /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
     pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
         let life = self.new_life();
+        self.gone.begin(primary, life, now);
         let l2 = sql::invalidate(self, primary, life, now).await;
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)

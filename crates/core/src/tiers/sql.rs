@@ -21,7 +21,7 @@ pub const CHUNK: usize = 960 << 10;
 const SWEEP_EVERY: u64 = 512;
 
 /// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
-const GONE_MS: u64 = 10 * 60 * 1000;
+pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
 const RETRIES: u32 = 4;

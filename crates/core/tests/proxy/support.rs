@@ -19,6 +19,7 @@ use terrace_core::fields::Fields;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
+use terrace_core::tiers::gone::Gone;
 use terrace_core::time::Timestamp;
 
 /// A body: chunks, then its proper end (`Ok`) or a cut.
@@ -69,6 +70,7 @@ pub struct Fake {
 pub struct Cache {
     pub host: Fake,
     pub proxy: Rc<Proxy>,
+    gone: Gone,
     pool: LocalPool,
 }
 
@@ -103,7 +105,7 @@ impl Cache {
         let host = Fake { world, database, spawner: pool.spawner() };
         let text = format!("[origin]\nurl = \"http://origin.test\"\n{config}");
         let config = Config::parse(&text, "terrace.toml").unwrap_or_else(|e| panic!("{e}"));
-        Cache { host, proxy: Rc::new(Proxy::new(config)), pool }
+        Cache { host, proxy: Rc::new(Proxy::new(config)), gone: Gone::default(), pool }
     }
 
     /// A new instance over the same stores, L1 emptied: what a restart is.
@@ -167,7 +169,8 @@ impl Cache {
 
     /// The tiers, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
-        let tiers = Tiers { host: &self.host, config: self.proxy.config(), counters: self.proxy.counters() };
+        let tiers =
+            Tiers { host: &self.host, config: self.proxy.config(), counters: self.proxy.counters(), gone: &self.gone };
         (tiers, &mut self.pool)
     }
 
