@@ -29,6 +29,8 @@ enum Chore {
     Size(size::Options),
     /// Compares L1 hits of `terrace serve` with native hyper and nginx proxy_cache, on this machine, in one run.
     Bench(bench::Options),
+    /// Compares CPU per L1 hit of the Worker with JavaScript Workers that do one `KV.get`, on raw workerd, in one run.
+    BenchWorker(bench::worker::Options),
     /// A server that always answers the same: a peer of `bench`.
     #[command(hide = true)]
     BenchNative(bench::native::Options),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Chore::Conformance(options) => conformance::run(&options),
         Chore::Size(options) => size::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::BenchWorker(options) => bench::worker::run(&options),
         Chore::BenchNative(options) => bench::native::run(&options),
         Chore::BenchLoad(options) => bench::load::run(&options),
     };

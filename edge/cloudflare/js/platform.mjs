@@ -19,8 +19,9 @@ const listed = (headers) => {
 // The same back, from the module's memory: as an object, which the platform takes faster, unless a name stands twice. Most of it is
 // ASCII, for which a decoder costs more than all the rest of an answer.
 const decoder = new TextDecoder();
-const fields = (bytes, ascii, once) => {
-  const text = ascii && bytes.length < 8192 ? String.fromCharCode.apply(null, bytes) : decoder.decode(bytes);
+const ascii = (bytes) => String.fromCharCode.apply(null, bytes);
+const fields = (bytes, isAscii, once) => {
+  const text = isAscii && bytes.length < 8192 ? ascii(bytes) : decoder.decode(bytes);
   const lines = text.split("\n");
   if (!once) return pairs(lines);
   const headers = {};
@@ -42,22 +43,23 @@ export const variable = (call, name) => {
 };
 
 // Answers the call: with nothing, or with a stream, which goes out as it is and undecoded.
-export const respond = (call, status, head, ascii, once, body) =>
-  call.resolve(new Response(body, { status, headers: fields(head, ascii, once), encodeBody: "manual" }));
+export const respond = (call, status, head, isAscii, once, body) =>
+  call.resolve(new Response(body, { status, headers: fields(head, isAscii, once), encodeBody: "manual" }));
 
 // With content of the module's, which is copied, since its memory changes.
-export const respondCopy = (call, status, head, ascii, once, content) =>
-  respond(call, status, head, ascii, once, content.slice());
+export const respondCopy = (call, status, head, isAscii, once, content) =>
+  respond(call, status, head, isAscii, once, content.slice());
 
 // With a part of a value that KV gave.
-export const respondPart = (call, status, head, ascii, once, value, start, length) =>
-  respond(call, status, head, ascii, once, new Uint8Array(value, start, length));
+export const respondPart = (call, status, head, isAscii, once, value, start, length) =>
+  respond(call, status, head, isAscii, once, new Uint8Array(value, start, length));
 
 // Ends a call that wants no answer.
 export const end = (call) => call.resolve();
 
+// The key is ASCII, in the module's memory.
 export const kvGet = (call, key, operation) =>
-  call.env.L1.get(key, "arrayBuffer").then(
+  call.env.L1.get(ascii(key), "arrayBuffer").then(
     (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
     (error) => fail(operation, String(error?.message ?? error)),
   );
@@ -81,12 +83,12 @@ export const d1Batch = (call, statements, operation) =>
   );
 
 // One exchange with the origin: no redirect is followed, nothing is decoded, and no cache of the platform's is asked.
-export const fetchOrigin = (method, url, head, ascii, once, body, operation) => {
+export const fetchOrigin = (method, url, head, isAscii, once, body, operation) => {
   const controller = new AbortController();
   ends(
     fetch(url, {
       method,
-      headers: fields(head, ascii, once),
+      headers: fields(head, isAscii, once),
       body,
       redirect: "manual",
       encodeResponseBody: "manual",

@@ -14,7 +14,7 @@ use terrace_core::capture::Capture;
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
 use terrace_core::time::Timestamp;
-use worker::js_sys::{Date, Math, Uint8Array};
+use worker::js_sys::{Math, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 
 /// Cloudflare, as one event sees it.
@@ -99,7 +99,7 @@ impl Host for Cloudflare {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp(Date::now() as i64)
+        tasks::now()
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -54,7 +54,7 @@ extern "C" {
     pub fn end(call: &Call) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch, js_name = kvGet)]
-    pub fn kv_get(call: &Call, key: &str, operation: u32) -> Result<(), JsValue>;
+    pub fn kv_get(call: &Call, key: &[u8], operation: u32) -> Result<(), JsValue>;
     #[wasm_bindgen(catch, js_name = kvPut)]
     pub fn kv_put(call: &Call, key: &str, value: &[u8], ttl: u32, operation: u32) -> Result<(), JsValue>;
     #[wasm_bindgen(catch, js_name = kvDelete)]

@@ -13,6 +13,13 @@ use terrace_core::report::problem;
 /// The variable that names the origin; it outranks the file.
 const ORIGIN: &str = "ORIGIN_URL";
 
+/// The most bytes that copies on their way into the stores hold together: an isolate has 128 MB, and a copy that D1 takes is there
+/// several times.
+const COPIES: usize = 24 << 20;
+
+/// The largest content that goes into D1.
+const LARGEST_IN_L2: u64 = 8 << 20;
+
 thread_local! {
     static PROXY: RefCell<Option<Rc<Proxy>>> = const { RefCell::new(None) };
 }
@@ -24,7 +31,7 @@ pub fn proxy(call: &Call) -> Result<Rc<Proxy>, Response<Stream>> {
     }
     match load(call) {
         Ok(config) => {
-            let proxy = Rc::new(Proxy::new(config));
+            let proxy = Rc::new(Proxy::with_memory(config, COPIES));
             PROXY.set(Some(proxy.clone()));
             Ok(proxy)
         }
@@ -41,6 +48,7 @@ fn load(call: &Call) -> Result<Config, String> {
     if let Some(url) = platform::variable(call, ORIGIN).filter(|url| !url.is_empty()) {
         config.set_origin(&url).map_err(|why| format!("the variable {ORIGIN}: {why}"))?;
     }
+    config.l2.max_size = config.l2.max_size.min(LARGEST_IN_L2);
     match config.origin.url {
         Some(_) => Ok(config),
         None => Err(format!("no origin: set origin.url in terrace.toml or the variable {ORIGIN}")),

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use terrace_core::time::Timestamp;
 use worker::js_sys::Date;
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 
@@ -14,18 +15,19 @@ use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 const MANY: usize = 1024;
 
 /// No event lasts this long, in milliseconds.
-const ABANDONED: f64 = 15.0 * 60.0 * 1000.0;
+const ABANDONED: u64 = 15 * 60 * 1000;
 
 struct Task {
     work: Pin<Box<dyn Future<Output = ()>>>,
     waker: Waker,
-    begun: f64,
+    begun: Option<Timestamp>,
 }
 
 thread_local! {
     static TASKS: RefCell<HashMap<u32, Task>> = RefCell::default();
     static READY: RefCell<VecDeque<u32>> = RefCell::default();
     static LAST: Cell<u32> = const { Cell::new(0) };
+    static NOW: Cell<Timestamp> = const { Cell::new(Timestamp(0)) };
     static LOOK_AT: Cell<usize> = const { Cell::new(MANY) };
     static RUNS: Cell<bool> = const { Cell::new(false) };
 }
@@ -50,7 +52,7 @@ fn ready(number: u32) {
 pub fn spawn(work: impl Future<Output = ()> + 'static) {
     let number = LAST.get().wrapping_add(1);
     LAST.set(number);
-    let task = Task { work: Box::pin(work), waker: Waker::from(Arc::new(Wakes(number))), begun: Date::now() };
+    let task = Task { work: Box::pin(work), waker: Waker::from(Arc::new(Wakes(number))), begun: None };
     TASKS.with_borrow_mut(|tasks| {
         tasks.insert(number, task);
     });
@@ -69,19 +71,30 @@ pub fn within_turn(work: impl FnOnce()) {
         let Some(mut task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&number)) else { continue };
         let waker = task.waker.clone();
         if task.work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            task.begun.get_or_insert(NOW.get());
             TASKS.with_borrow_mut(|tasks| tasks.insert(number, task));
         }
     }
     RUNS.set(false);
 }
 
+/// The time. A task began when it was last asked for before its first wait: asking once more costs a crossing.
+pub fn now() -> Timestamp {
+    let now = Timestamp(Date::now() as i64);
+    NOW.set(now);
+    now
+}
+
 fn forget_abandoned() {
     if TASKS.with_borrow(HashMap::len) < LOOK_AT.get() {
         return;
     }
-    let now = Date::now();
+    let now = now();
     let old: Vec<Task> = TASKS.with_borrow_mut(|tasks| {
-        tasks.extract_if(|_, task| now - task.begun > ABANDONED).map(|(_, task)| task).collect()
+        tasks
+            .extract_if(|_, task| task.begun.is_some_and(|begun| now.since(begun) > ABANDONED))
+            .map(|(_, task)| task)
+            .collect()
     });
     // Dropped when the list is free again: a task may hold others.
     drop(old);

@@ -74,13 +74,13 @@ pub fn upload() -> Result<PathBuf> {
 }
 
 /// wrangler.toml of the repository.
-fn configuration() -> Result<toml::Table> {
+pub fn configuration() -> Result<toml::Table> {
     let text = fs::read_to_string(crate::root().join("wrangler.toml")).context("wrangler.toml")?;
     text.parse().context("wrangler.toml")
 }
 
 /// The name of the module that wrangler makes of `main`.
-fn entry(configuration: &toml::Table) -> Result<String> {
+pub fn entry(configuration: &toml::Table) -> Result<String> {
     let main = configuration.get("main").and_then(toml::Value::as_str).context("wrangler.toml has no `main`")?;
     let stem = Path::new(main).file_stem().context("`main` of wrangler.toml")?;
     Ok(format!("{}.js", stem.to_string_lossy()))

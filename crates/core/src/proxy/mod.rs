@@ -93,12 +93,17 @@ impl Lookable {
 impl Proxy {
     /// A cache with this configuration.
     pub fn new(config: Config) -> Self {
+        Proxy::with_memory(config, BUDGET)
+    }
+
+    /// A cache whose copies of responses on their way into the store hold at most so many bytes together.
+    pub fn with_memory(config: Config, copies: usize) -> Self {
         Proxy {
             config,
             counters: Counters::default(),
             gone: Gone::default(),
             backoff: Backoff::default(),
-            budget: Budget::new(BUDGET),
+            budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
             log: Log::default(),

@@ -20,6 +20,9 @@ pub const CHUNK: usize = 960 << 10;
 /// One write in this many also removes what is over.
 const SWEEP_EVERY: u64 = 512;
 
+/// The most batches of one sweep that a host's clock calls for.
+const SWEEPS: u32 = 50;
+
 /// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
 pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
@@ -71,6 +74,8 @@ const SWEEP_CHUNKS: Text = Text::plain(
 );
 const SWEEP_GONE: Text =
     Text::plain("DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)");
+/// Whether anything is left to be swept.
+const OVER: Text = Text::plain("SELECT 1 FROM entries WHERE until <= ?1 LIMIT 1");
 const VERSION: Text = Text::plain("SELECT version FROM terrace_schema");
 
 /// What L2 holds under a key.
@@ -242,9 +247,16 @@ fn sweeping(now: Timestamp) -> [Statement; 3] {
     ]
 }
 
-/// Removes what is over, in batches, until little of it is left or enough was done for once.
+/// Removes what is over, in batches, until all of it is gone or enough was done for once.
 pub(super) async fn sweep<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) {
-    batch(tiers, sweeping(now).into()).await;
+    for _ in 0..SWEEPS {
+        let mut statements = Vec::from(sweeping(now));
+        statements.push(Statement { sql: OVER, params: vec![Value::Integer(now.0)] });
+        match batch(tiers, statements).await {
+            Some(left) if !left.is_empty() => {}
+            _ => return,
+        }
+    }
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {

@@ -16,6 +16,7 @@ use terrace_core::Proxy;
 use terrace_core::capture::Capture;
 use terrace_core::config::Config;
 use terrace_core::fields::Fields;
+use terrace_core::hex;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
@@ -51,6 +52,8 @@ pub struct World {
     pub kv_fails: Cell<bool>,
     pub kv_hangs: Cell<bool>,
     pub sql_fails: Cell<bool>,
+    /// SQL that carries bytes as hexadecimal digits.
+    pub sql_is_text: Cell<bool>,
     pub kv_gets: Cell<u32>,
     pub kv_puts: Cell<u32>,
     pub queries: Cell<u32>,
@@ -167,6 +170,12 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
     }
 
+    /// What a host's clock calls for.
+    pub fn sweep(&mut self) {
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.sweep(&host).await }));
+    }
+
     /// The tiers, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
         let tiers =
@@ -210,7 +219,7 @@ impl Cache {
     }
 }
 
-fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+pub fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     fields.iter().map(|(n, v)| (*n, v.to_string())).collect()
 }
 
@@ -285,11 +294,14 @@ impl Fake {
         if self.world.sql_fails.get() {
             return Err(StoreError::Other("sql is down".into()));
         }
-        let mut prepared = self.database.prepare(statement.sql.bytes).map_err(sql_error)?;
+        let is_text = self.world.sql_is_text.get();
+        let sql = if is_text { statement.sql.hex } else { statement.sql.bytes };
+        let mut prepared = self.database.prepare(sql).map_err(sql_error)?;
         let params = statement.params.iter().map(|value| match value {
             Value::Null => V::Null,
             Value::Integer(n) => V::Integer(*n),
             Value::Text(t) => V::Text(t.clone()),
+            Value::Blob(b) if is_text => V::Text(hex::encode(b)),
             Value::Blob(b) => V::Blob(b.clone()),
         });
         let columns = prepared.column_count();
@@ -300,6 +312,7 @@ impl Fake {
                 ValueRef::Null | ValueRef::Real(_) => Value::Null,
                 ValueRef::Integer(n) => Value::Integer(n),
                 ValueRef::Text(t) => Value::Text(String::from_utf8(t.to_vec()).unwrap()),
+                ValueRef::Blob(_) if is_text => panic!("bytes cannot be carried: {sql}"),
                 ValueRef::Blob(b) => Value::Blob(b.to_vec()),
             };
             all.push((0..columns).map(value).collect());
