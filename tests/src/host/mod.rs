@@ -97,9 +97,9 @@ impl Host {
         !self.is_workerd()
     }
 
-    /// The largest content that L1 takes, head and all: a value of Workers KV is at most 25 MiB.
-    pub const fn largest_in_l1(self) -> usize {
-        if self.is_workerd() { 24 << 20 } else { 25 << 20 }
+    /// The largest content that every tier takes: an isolate has 128 MB, and what D1 takes is in it several times.
+    pub const fn largest_everywhere(self) -> usize {
+        if self.is_workerd() { 8 << 20 } else { 25 << 20 }
     }
 
     const fn is_workerd(self) -> bool {

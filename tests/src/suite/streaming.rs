@@ -107,7 +107,7 @@ async fn a_body_of_1_mib_is_the_same_from_every_tier(world: World) {
 }
 
 async fn the_largest_body_is_the_same_from_every_tier(world: World) {
-    let largest = world.host.largest_in_l1();
+    let largest = world.host.largest_everywhere();
     same_from_every_tier(world, &[largest]).await;
 }
 

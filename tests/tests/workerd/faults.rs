@@ -84,6 +84,21 @@ async fn kv_that_still_shows_what_was_replaced_makes_nothing_fresh_again() {
 }
 
 #[tokio::test]
+async fn kv_that_still_shows_what_was_made_invalid_is_not_believed_by_who_did_it() {
+    let (origin, worker) = known(HASTY).await;
+    assert_eq!(tier(&worker, "/known").await, "L1-HIT");
+    worker.disturb_kv(KvFault::Lag).await;
+    origin.serve("/known", Reply::ok("changed").with("Cache-Control", "max-age=3600"));
+    worker.send(&Request::new("POST", "/known").body("b")).await.has_status(200);
+    for tier in ["MISS", "L2-HIT", "L2-HIT"] {
+        let (response, _) = worker.costs(&Request::get("/known")).await;
+        response.has_tier(tier).has_body("changed");
+    }
+    worker.disturb_kv(KvFault::None).await;
+    worker.get("/known").await.has_tier("L1-HIT").has_body("changed");
+}
+
+#[tokio::test]
 async fn rubbish_in_kv_is_a_miss_and_is_removed() {
     let (origin, worker) = known(SECOND_HIT).await;
     assert_eq!(tier(&worker, "/known").await, "L2-HIT");

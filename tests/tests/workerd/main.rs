@@ -4,6 +4,7 @@
 mod contents;
 mod costs;
 mod faults;
+mod platform;
 
 use terrace_tests::client::{Request, Response};
 use terrace_tests::origin::Origin;

@@ -46,6 +46,9 @@ pub struct Options {
 
 const PATH: &str = "/api/products/42";
 
+/// What turns L0 on, with entries that outlive the run.
+const L0: &str = "[tiers.l0]\nsize = \"8MiB\"\nmax_ttl = \"1h\"\n";
+
 /// The key of the JavaScript Workers.
 const KEY: &str = "value";
 
@@ -66,8 +69,10 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
     origin.serve(PATH, reply.with("Cache-Control", "max-age=86400"));
     let kv = serve_kv(HashMap::from([(format!("/{KEY}"), Bytes::from(body()))]))?;
 
-    let terrace = terrace(&origin, kv)?;
-    let hit = warm(&terrace).await?;
+    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, kv)?;
+    let hit = warm(&ours, "L1-HIT").await?;
+    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, kv)?;
+    warm(&l0, "L0-HIT").await?;
     let get =
         script("KV.get", "a JavaScript Worker: KV.get, one field", &get(&[("content-type", "application/json")]), kv)?;
     let skip = ["connection", "keep-alive", "transfer-encoding", "content-length"];
@@ -76,7 +81,7 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
         fields.into_iter().filter(|(name, _)| !skip.contains(&name.to_ascii_lowercase().as_str())).collect();
     let same = format!("a JavaScript Worker: KV.get, and the {} fields that terrace answers with", fields.len());
     let same = script("KV.get, same fields", &same, &self::get(&fields), kv)?;
-    let peers = [terrace, get, same];
+    let peers = [ours, get, same, l0];
     for peer in &peers {
         let response = answer(peer).await;
         ensure!(response.body == hit.body, "{} answers something else: {response:?}", peer.name);
@@ -109,17 +114,17 @@ async fn answer(peer: &Peer) -> Answer {
     Connection::open(peer.address()).await.send(&request).await
 }
 
-/// The same request until it is an L1 hit.
-async fn warm(peer: &Peer) -> Result<Answer> {
+/// The same request until it is a hit of this tier.
+async fn warm(peer: &Peer, tier: &str) -> Result<Answer> {
     for _ in 0..200 {
         let response = answer(peer).await;
         ensure!(response.status == 200, "{}: {response:?}", peer.name);
-        if response.field("x-cache-tier") == Some("L1-HIT") {
+        if response.field("x-cache-tier") == Some(tier) {
             return Ok(response);
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    anyhow::bail!("{} never answers from L1", peer.name)
+    anyhow::bail!("{} never answers {tier}", peer.name)
 }
 
 /// A map behind HTTP: all of KV that a hit and its store need.
@@ -197,14 +202,14 @@ fn script(name: &'static str, settings: &str, script: &str, kv: SocketAddr) -> R
 }
 
 /// The Worker as it would be uploaded, with all that is stored in L1.
-fn terrace(origin: &Origin, kv: SocketAddr) -> Result<Peer> {
+fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, kv: SocketAddr) -> Result<Peer> {
     let dir = tempfile::tempdir()?;
     let main = workerd::entry(&workerd::configuration()?)?;
     let mut modules = vec![(main.clone(), "esModule")];
     for module in std::fs::read_dir(workerd::upload()?)? {
         let module = module?;
-        let name = module.file_name().to_string_lossy().into_owned();
-        let kind = match Path::new(&name).extension().and_then(|extension| extension.to_str()) {
+        let (path, module) = (module.path(), module.file_name().to_string_lossy().into_owned());
+        let kind = match Path::new(&module).extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => "wasm",
             Some("toml") => "text",
             Some("js") => "esModule",
@@ -212,16 +217,17 @@ fn terrace(origin: &Origin, kv: SocketAddr) -> Result<Peer> {
         };
         if kind == "text" {
             // D1 is not there: nothing but L1 is measured, and a hit in it waits for no loaded machine in vain.
-            std::fs::write(dir.path().join(&name), "[tiers.l1]\nadmit = \"always\"\ntimeout = \"10s\"\n")?;
+            let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"10s\"\n{more}");
+            std::fs::write(dir.path().join(&module), config)?;
         } else {
-            std::fs::copy(module.path(), dir.path().join(&name))?;
+            std::fs::copy(path, dir.path().join(&module))?;
         }
-        if name != main {
-            modules.push((name, kind));
+        if module != main {
+            modules.push((module, kind));
         }
     }
     let origin = format!("(name = \"ORIGIN_URL\", text = {:?})", origin.url());
-    start("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", dir, &modules, kv, &origin)
+    start(name, settings, dir, &modules, kv, &origin)
 }
 
 fn start(

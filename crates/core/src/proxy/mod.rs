@@ -24,6 +24,7 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, update, validate};
+use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
@@ -52,6 +53,7 @@ pub struct Proxy {
     config: Config,
     counters: Counters,
     memory: Memory,
+    gone: Gone,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -102,6 +104,7 @@ impl Proxy {
             config,
             counters: Counters::default(),
             memory: Memory::default(),
+            gone: Gone::default(),
             backoff: Backoff::default(),
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
@@ -175,7 +178,7 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory }
+        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory, gone: &self.gone }
     }
 
     fn origin(&self) -> &str {

@@ -4,6 +4,7 @@
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
 pub mod deadline;
+pub mod gone;
 pub mod kv;
 pub mod memory;
 pub mod sql;
@@ -17,6 +18,7 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use gone::Gone;
 use memory::Memory;
 use sql::{Held, Refused};
 use std::cell::Cell;
@@ -96,6 +98,8 @@ pub struct Tiers<'a, H: Host> {
     pub counters: &'a Counters,
     /// L0.
     pub memory: &'a Memory,
+    /// What was invalidated lately.
+    pub gone: &'a Gone,
 }
 
 impl<H: Host> Tiers<'_, H> {
@@ -151,9 +155,25 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L0 => self.memory.get(key, now).map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
-            Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
-            Tier::L2 => sql::get(self, key, now).await,
+            Tier::L0 => self.believed(key, self.memory.get(key, now), now),
+            Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
+            Tier::L2 => {
+                let held = sql::get(self, key, now).await;
+                match &held {
+                    Held::Entry(entry) => self.gone.correct(key, entry.head.generation),
+                    Held::Gone(life) => self.gone.begin(key, *life, now),
+                    Held::Nothing => {}
+                }
+                held
+            }
+        }
+    }
+
+    /// An entry that no invalidation has ended, as far as is known here.
+    fn believed(&self, key: &Key, entry: Option<Entry>, now: Timestamp) -> Held {
+        match entry {
+            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => Held::Entry(Box::new(entry)),
+            _ => Held::Nothing,
         }
     }
 
@@ -252,6 +272,7 @@ impl<H: Host> Tiers<'_, H> {
     pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
         self.memory.remove(primary);
         let life = self.new_life();
+        self.gone.begin(primary, life, now);
         let l2 = sql::invalidate(self, primary, life, now).await;
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)

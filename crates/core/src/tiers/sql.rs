@@ -24,7 +24,7 @@ const SWEEP_EVERY: u64 = 512;
 const SWEEPS: u32 = 50;
 
 /// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
-const GONE_MS: u64 = 10 * 60 * 1000;
+pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
 const RETRIES: u32 = 4;

@@ -20,6 +20,7 @@ use terrace_core::hex;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
+use terrace_core::tiers::gone::Gone;
 use terrace_core::time::Timestamp;
 
 /// A body: chunks, then its proper end (`Ok`) or a cut.
@@ -72,6 +73,7 @@ pub struct Fake {
 pub struct Cache {
     pub host: Fake,
     pub proxy: Rc<Proxy>,
+    gone: Gone,
     pool: LocalPool,
 }
 
@@ -106,7 +108,7 @@ impl Cache {
         let host = Fake { world, database, spawner: pool.spawner() };
         let text = format!("[origin]\nurl = \"http://origin.test\"\n{config}");
         let config = Config::parse(&text, "terrace.toml").unwrap_or_else(|e| panic!("{e}"));
-        Cache { host, proxy: Rc::new(Proxy::new(config)), pool }
+        Cache { host, proxy: Rc::new(Proxy::new(config)), gone: Gone::default(), pool }
     }
 
     /// A new instance over the same stores, L1 emptied: what a restart is.
@@ -176,9 +178,13 @@ impl Cache {
 
     /// The tiers, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
-        let proxy = &self.proxy;
-        let tiers =
-            Tiers { host: &self.host, config: proxy.config(), counters: proxy.counters(), memory: proxy.memory() };
+        let tiers = Tiers {
+            host: &self.host,
+            config: self.proxy.config(),
+            counters: self.proxy.counters(),
+            memory: self.proxy.memory(),
+            gone: &self.gone,
+        };
         (tiers, &mut self.pool)
     }
 

@@ -264,6 +264,24 @@ fn with_second_hit_admission_a_response_takes_the_place_of_the_one_that_l1_holds
 }
 
 #[test]
+fn what_l1_still_shows_after_an_invalidation_is_not_used() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1000")], "old");
+    cache.get("/a");
+    let before = cache.host.world.kv.borrow().clone();
+    cache.respond(204, &[], "");
+    cache.send(http::Method::DELETE, "/a", &[]);
+    // A store that is eventually consistent goes on showing what it held.
+    *cache.host.world.kv.borrow_mut() = before.clone();
+    cache.respond(200, &[("cache-control", "max-age=1000")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+    *cache.host.world.kv.borrow_mut() = before;
+    let (l2, l1) = (cache.get("/a"), cache.get("/a"));
+    assert_eq!((l2.tier(), l2.text()), ("L2-HIT", "new"));
+    assert_eq!((l1.tier(), l1.text()), ("L1-HIT", "new"));
+}
+
+#[test]
 fn bytes_that_travelled_as_digits_are_the_same_in_the_database() {
     let body: &'static [u8] = (0..=255u8).cycle().take(2_500_000).collect::<Vec<_>>().leak();
     for (written, read) in [(true, false), (false, true), (true, true)] {

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize()?;
+    // As cargo says when it runs this: clones that share a target folder share this program.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let root = own.join("../../..").canonicalize()?;
     let out = root.join("target/worker");
     let configuration = root.join("terrace.toml");
     let text = std::fs::read_to_string(&configuration).with_context(|| configuration.display().to_string())?;
