@@ -3,10 +3,12 @@
 import text from "./terrace.toml";
 import { bytes, fail, go_on, settle } from "./terrace.js";
 
+const said = (error) => String(error?.message ?? error);
+
 const ends = (promise, operation) =>
   promise.then(
     (value) => settle(operation, value),
-    (error) => fail(operation, String(error?.message ?? error)),
+    (error) => fail(operation, said(error)),
   );
 
 // Fields as lines: a name, its value, the next name.
@@ -42,9 +44,14 @@ export const variable = (call, name) => {
   return typeof value === "string" ? value : undefined;
 };
 
-// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded.
-export const respond = (call, status, head, isAscii, once, body) =>
-  call.resolve(new Response(body, { status, headers: fields(head, isAscii, once), encodeBody: "manual" }));
+// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. Returns what was wrong, if anything.
+export const respond = (call, status, head, isAscii, once, body) => {
+  try {
+    call.resolve(new Response(body, { status, headers: fields(head, isAscii, once), encodeBody: "manual" }));
+  } catch (error) {
+    return said(error);
+  }
+};
 
 // With content of the module's, which is copied, since its memory changes.
 export const respondCopy = (call, status, head, isAscii, once, content) =>
@@ -57,12 +64,17 @@ export const respondPart = (call, status, head, isAscii, once, value, start, len
 // Ends a call that wants no answer.
 export const end = (call) => call.resolve();
 
-// The key is ASCII, in the module's memory.
-export const kvGet = (call, key, operation) =>
-  call.env.L1.get(ascii(key), "arrayBuffer").then(
-    (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
-    (error) => fail(operation, String(error?.message ?? error)),
-  );
+// The key is ASCII, in the module's memory. What hits call catches its own errors: wasm-bindgen's way of it costs more.
+export const kvGet = (call, key, operation) => {
+  try {
+    call.env.L1.get(ascii(key), "arrayBuffer").then(
+      (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
+      (error) => fail(operation, said(error)),
+    );
+  } catch (error) {
+    fail(operation, said(error));
+  }
+};
 
 export const kvPut = (call, key, value, expirationTtl, operation) =>
   ends(call.env.L1.put(key, value.slice(), { expirationTtl }), operation);
@@ -118,7 +130,7 @@ export const reader = (stream) => stream.getReader({ mode: "byob" });
 export const read = (reader, operation) =>
   reader.read(new Uint8Array(PIECE)).then(
     ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value, null)),
-    (error) => fail(operation, String(error?.message ?? error)),
+    (error) => fail(operation, said(error)),
   );
 
 // A stream that nobody reads any more; what it says of its end is of no use.

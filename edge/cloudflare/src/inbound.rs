@@ -1,9 +1,9 @@
 //! The client's request into the core's words, and the core's response into JavaScript's.
 
 use crate::host::Event;
+use crate::lines;
 use crate::platform::{self, Call};
 use crate::stream::Stream;
-use crate::{lines, operation};
 use http::Method;
 use terrace_core::decision::Failure;
 use terrace_core::fields::Fields;
@@ -49,13 +49,14 @@ fn split(url: &str) -> (&'static str, String, String) {
 
 /// Answers the event.
 pub fn respond(event: &Event, response: Response<Stream>) {
-    let Err(error) = answer(event, response) else { return };
-    worker::console_error!("terrace: the platform refused a response: {}", operation::words(&error));
+    let Some(why) = answer(event, response) else { return };
+    worker::console_error!("terrace: the platform refused a response: {why}");
     // What a problem document is made of, no platform refuses.
     let _ = answer(event, problem::response(Failure::HttpProtocolError, "urn:terrace:response"));
 }
 
-fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>) -> Result<(), JsValue> {
+/// Returns what the platform did not like, if anything.
+fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>) -> Option<String> {
     if matches!(&body, Body::Full(_)) {
         // The platform knows the length, and a field less is a field less.
         fields.remove("content-length");

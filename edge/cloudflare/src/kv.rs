@@ -15,7 +15,10 @@ const SHORTEST: u32 = 60;
 
 impl Kv for Cloudflare {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let (value, _) = Operation::begin(|number| platform::kv_get(&self.0.call, key.as_bytes(), number));
+        let (value, _) = Operation::begin(|number| {
+            platform::kv_get(&self.0.call, key.as_bytes(), number);
+            Ok(())
+        });
         match value.await {
             Outcome::Bytes(value, buffer) => Ok(Some(self.0.keep(Bytes::from(value), buffer))),
             Outcome::Value(_) => Ok(None),

@@ -21,16 +21,9 @@ extern "C" {
     pub fn configuration() -> String;
     pub fn variable(call: &Call, name: &str) -> Option<String>;
 
-    #[wasm_bindgen(catch)]
-    pub fn respond(
-        call: &Call,
-        status: u16,
-        head: &[u8],
-        ascii: bool,
-        once: bool,
-        body: JsValue,
-    ) -> Result<(), JsValue>;
-    #[wasm_bindgen(catch, js_name = respondCopy)]
+    /// Returns what was wrong, if anything; so do the next two.
+    pub fn respond(call: &Call, status: u16, head: &[u8], ascii: bool, once: bool, body: JsValue) -> Option<String>;
+    #[wasm_bindgen(js_name = respondCopy)]
     pub fn respond_copy(
         call: &Call,
         status: u16,
@@ -38,8 +31,8 @@ extern "C" {
         ascii: bool,
         once: bool,
         content: &[u8],
-    ) -> Result<(), JsValue>;
-    #[wasm_bindgen(catch, js_name = respondPart)]
+    ) -> Option<String>;
+    #[wasm_bindgen(js_name = respondPart)]
     pub fn respond_part(
         call: &Call,
         status: u16,
@@ -49,12 +42,12 @@ extern "C" {
         value: &JsValue,
         start: u32,
         length: u32,
-    ) -> Result<(), JsValue>;
+    ) -> Option<String>;
     #[wasm_bindgen(catch)]
     pub fn end(call: &Call) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(catch, js_name = kvGet)]
-    pub fn kv_get(call: &Call, key: &[u8], operation: u32) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = kvGet)]
+    pub fn kv_get(call: &Call, key: &[u8], operation: u32);
     #[wasm_bindgen(catch, js_name = kvPut)]
     pub fn kv_put(call: &Call, key: &str, value: &[u8], ttl: u32, operation: u32) -> Result<(), JsValue>;
     #[wasm_bindgen(catch, js_name = kvDelete)]
@@ -90,8 +83,7 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub fn cancel(stream: &JsValue) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(catch)]
-    pub fn timer(milliseconds: f64, operation: u32) -> Result<(), JsValue>;
+    pub fn timer(milliseconds: f64, operation: u32);
 
     /// Returns what ends it.
     #[wasm_bindgen(catch, js_name = waitUntil)]
