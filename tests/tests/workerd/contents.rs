@@ -107,6 +107,18 @@ async fn d1_holds_large_content_in_rows_below_its_limit() {
 }
 
 #[tokio::test]
+async fn content_above_8_mib_stays_out_of_d1_whatever_is_configured() {
+    let sizes = "[tiers.l2]\nmax_size = \"60MiB\"\n[tiers.l1]\nadmit = \"always\"\nmax_size = \"20MiB\"";
+    let (origin, worker) = ready(sizes).await;
+    let body = noise(5, (8 << 20) + 1);
+    origin.serve("/huge", Reply::fresh(body.clone()));
+    worker.get("/huge").await.has_tier("MISS").has_body(&body);
+    worker.calls().await;
+    assert_eq!(worker.d1("SELECT url FROM entries").await.len(), 0);
+    worker.get("/huge").await.has_tier("L1-HIT").has_body(&body);
+}
+
+#[tokio::test]
 async fn the_cron_trigger_removes_what_is_over() {
     let (origin, worker) = ready(SECOND_HIT).await;
     origin.serve("/over", Reply::fresh(noise(4, 2 << 20)));
