@@ -6,7 +6,7 @@
 
 use super::connection;
 use super::directives::{is_token, members, quoted_end};
-use crate::entry::{Selecting, Variant};
+use crate::entry::{Head, Selecting, Variant};
 use crate::fields::Fields;
 use std::borrow::Cow;
 
@@ -31,6 +31,12 @@ pub fn names(response: &Fields) -> Result<Vec<String>, Star> {
 /// The values of these fields in a request, in normal form.
 pub fn selecting(names: &[String], request: &Fields) -> Selecting {
     Selecting(names.iter().map(|name| (name.clone(), value(name, request).map(Cow::into_owned))).collect())
+}
+
+/// Whether a request selects a stored response: by its fields, or by the language that it asks for most (RFC 9111 4.1).
+pub fn selects(head: &Head, request: &Fields) -> bool {
+    matches(&head.selecting, request)
+        || language_matches(&head.selecting, head.fields.get_str("content-language"), request)
 }
 
 /// Whether a request selects the response that was stored with `selecting` (RFC 9111 4.1).

@@ -113,7 +113,7 @@ impl<H: Host> Tiers<'_, H> {
             Held::Gone(life) => return Lookup::Nothing(Some(life)),
             Held::Nothing => return Lookup::Nothing(None),
         };
-        if selects(&first.head, request) {
+        if vary::selects(&first.head, request) {
             return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
         }
         let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
@@ -122,7 +122,7 @@ impl<H: Host> Tiers<'_, H> {
             return Lookup::OtherVariants;
         };
         match self.get(tier, &key, now).await {
-            Some(entry) if selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key })),
+            Some(entry) if vary::selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key })),
             _ => Lookup::OtherVariants,
         }
     }
@@ -265,12 +265,6 @@ impl<H: Host> Tiers<'_, H> {
             Admit::Auto => H::KV_WRITES_ARE_FREE,
         }
     }
-}
-
-/// Whether the request selects this stored response (RFC 9111 4.1).
-fn selects(head: &Head, request: &Fields) -> bool {
-    vary::matches(&head.selecting, request)
-        || vary::language_matches(&head.selecting, head.fields.get_str("content-language"), request)
 }
 
 fn variant_key(primary: &Key, first: &Head, selecting: &Selecting) -> Key {
