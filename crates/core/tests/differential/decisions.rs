@@ -32,13 +32,15 @@ pub struct Stored {
 
 /// Terrace, by all that RFC 9111 allows and no windows of its own.
 pub fn terrace(case: &Case) -> Decisions {
+    Decisions { stored: stored(case).map(|head| second(case, &head)) }
+}
+
+/// What terrace stores.
+pub fn stored(case: &Case) -> Option<Head> {
     let (request, response) = (case.first.fields(), case.response.fields());
     let method = method(&case.first);
-    let Ok(plan) = storable(&exchange(&method, &request, case.response.status, &response), &rfc()) else {
-        return Decisions { stored: None };
-    };
-    let head = Entry::new(case.response.status, plan.fields, plan.freshness, plan.selecting, Bytes::new()).head;
-    Decisions { stored: Some(second(case, &head)) }
+    let plan = storable(&exchange(&method, &request, case.response.status, &response), &rfc()).ok()?;
+    Some(Entry::new(case.response.status, plan.fields, plan.freshness, plan.selecting, Bytes::new()).head)
 }
 
 fn second(case: &Case, head: &Head) -> Stored {

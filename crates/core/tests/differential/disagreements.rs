@@ -232,7 +232,7 @@ fn quotes(case: &Case, name: &str) -> bool {
 }
 
 /// An open quote, and one more in a later directive of the same line.
-fn hidden(case: &Case) -> bool {
+pub fn hidden(case: &Case) -> bool {
     let control = &case.response.control;
     let open = control.iter().position(|d| d.argument == Argument::Other("=\"60"));
     !case.response.apart

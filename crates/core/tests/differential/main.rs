@@ -14,6 +14,7 @@ mod rules_support;
 use decisions::Decisions;
 use disagreements::{Question, REASONS, Reason, Says};
 use grammar::Case;
+use proptest::prop_assert_eq;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use std::cell::RefCell;
 
@@ -49,8 +50,8 @@ fn explanations(case: &Case, question: Question, says: Says) -> Vec<usize> {
     (0..REASONS.len()).filter(|at| explains(&REASONS[*at])).collect()
 }
 
-#[test]
-fn every_disagreement_is_explained() {
+/// A fixed number of cases from a fixed seed, unless the environment says otherwise.
+fn config() -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
@@ -58,6 +59,32 @@ fn every_disagreement_is_explained() {
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(SEED);
     }
+    config
+}
+
+/// Two programs may err in the same way: lifetime and age are also what the generated values add up to.
+#[test]
+fn lifetime_and_age_are_by_the_letter() {
+    let config = config();
+    let seed = config.rng_seed;
+    let run = TestRunner::new(config).run(&grammar::case(), |case| {
+        let Some(head) = decisions::stored(&case).filter(|_| !disagreements::hidden(&case)) else {
+            return Ok(());
+        };
+        let age = head.freshness.age_ms(case.then());
+        let of_terrace = (head.freshness.lifetime_ms as i64, age as i64);
+        prop_assert_eq!(of_terrace, (letter::lifetime_ms(&case), letter::age_ms(&case)), "lifetime and age");
+        Ok(())
+    });
+    if let Err(TestError::Fail(why, case)) = run {
+        panic!("{why}\n  case: {case:?}\n  seed: {seed:?}");
+    }
+    run.unwrap();
+}
+
+#[test]
+fn every_disagreement_is_explained() {
+    let config = config();
     let seed = config.rng_seed;
     // For each line: how many cases it alone explains, and the first of them.
     let alone = RefCell::new(vec![(0_u32, None); REASONS.len()]);
