@@ -26,8 +26,7 @@ pub fn reuse(f: &Freshness, request: &RequestControl, now: Timestamp) -> Reuse {
     }
     let age = f.age_ms(now);
     let too_old = request.max_age.is_some_and(|max| max == 0 || age > max.saturating_mul(1000));
-    let too_soon =
-        request.min_fresh.is_some_and(|min| f.lifetime_ms < age.saturating_add(min.saturating_mul(1000)));
+    let too_soon = request.min_fresh.is_some_and(|min| f.lifetime_ms < age.saturating_add(min.saturating_mul(1000)));
     if f.is_fresh(now) {
         return match (request.no_cache, too_old, too_soon) {
             (true, ..) => Reuse::Validate(MustValidate::RequestNoCache),

@@ -60,8 +60,7 @@ fn second(case: &Case, head: &Head) -> Stored {
 pub fn theirs(case: &Case) -> Decisions {
     let mut response = http::Response::builder().status(case.response.status).body(()).unwrap();
     append(response.headers_mut(), &case.response.fields());
-    let policy =
-        CachePolicy::new_options(&request(&case.first), &response, system_time(NOW), CacheOptions::default());
+    let policy = CachePolicy::new_options(&request(&case.first), &response, system_time(NOW), CacheOptions::default());
     if !policy.is_storable() {
         return Decisions { stored: None };
     }
@@ -69,11 +68,10 @@ pub fn theirs(case: &Case) -> Decisions {
     let answer = policy.before_request(&request(&case.second), then);
     let due = case.first.method == "GET" && case.second.method == "GET";
     let conditions = match &answer {
-        BeforeRequest::Stale { request, matches: true } if due => {
-            Some(["if-none-match", "if-modified-since"].map(|name| {
-                request.headers.get(name).map(|value| value.to_str().unwrap().to_string())
-            }))
-        }
+        BeforeRequest::Stale { request, matches: true } if due => Some(
+            ["if-none-match", "if-modified-since"]
+                .map(|name| request.headers.get(name).map(|value| value.to_str().unwrap().to_string())),
+        ),
         _ => None,
     };
     let usable = answer.satisfies_without_revalidation();

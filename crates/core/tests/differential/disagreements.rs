@@ -92,21 +92,38 @@ pub const REASONS: &[Reason] = &[
     line(Storable, Yes, "must-understand outranks no-store", "RFC 9111 5.2.2.3", Terrace, |c| {
         says(c, "must-understand") && they_see(c, "no-store")
     }),
-    line(Storable, No, "a directive twice is must-revalidate to them, and opens Authorization", "RFC 9111 3.5", Terrace, |c| {
-        has_authorization(c) && differing_twice(c)
-    }),
+    line(
+        Storable,
+        No,
+        "a directive twice is must-revalidate to them, and opens Authorization",
+        "RFC 9111 3.5",
+        Terrace,
+        |c| has_authorization(c) && differing_twice(c),
+    ),
     line(Fresh, No, "Date counts for the age", "RFC 9111 4.2.3", Terrace, |c| {
         letter::apparent_age(c) > letter::stated_age(c)
     }),
     line(Fresh, No, "the first member of Age counts", "RFC 9111 5.1", Terrace, |c| c.response.age == Some("5, 60")),
     line(Fresh, Yes, "Age has digits alone", "RFC 9111 5.1", Terrace, |c| c.response.age == Some("+5")),
-    line(Fresh, Yes, "proxy-revalidate is stale to them", "RFC 9111 5.2.2.8", Terrace, |c| they_see(c, "proxy-revalidate")),
-    line(Fresh, Yes, "Set-Cookie does not inhibit caching; a policy of terrace's profile safe", "RFC 9111 7.3", Both, |c| {
-        has_line(c, "set-cookie") && !they_see(c, "public") && !they_see(c, "immutable")
+    line(Fresh, Yes, "proxy-revalidate is stale to them", "RFC 9111 5.2.2.8", Terrace, |c| {
+        they_see(c, "proxy-revalidate")
     }),
-    line(Fresh, Yes, "Pragma means nothing in a response; a policy of terrace's profile safe", "RFC 9111 5.4", Terrace, |c| {
-        has_line(c, "pragma") && c.response.control.is_empty()
-    }),
+    line(
+        Fresh,
+        Yes,
+        "Set-Cookie does not inhibit caching; a policy of terrace's profile safe",
+        "RFC 9111 7.3",
+        Both,
+        |c| has_line(c, "set-cookie") && !they_see(c, "public") && !they_see(c, "immutable"),
+    ),
+    line(
+        Fresh,
+        Yes,
+        "Pragma means nothing in a response; a policy of terrace's profile safe",
+        "RFC 9111 5.4",
+        Terrace,
+        |c| has_line(c, "pragma") && c.response.control.is_empty(),
+    ),
     line(Fresh, Yes, "no-cache for some fields", "RFC 9111 5.2.2.4", Terrace, |c| they_see_names(c, "no-cache")),
     line(Fresh, No, "immutable gives no lifetime", "RFC 8246 2", Terrace, |c| {
         they_see(c, "immutable") && !they_see(c, "max-age") && !they_see(c, "s-maxage")
@@ -131,11 +148,14 @@ pub const REASONS: &[Reason] = &[
     line(Fresh, No, "a lifetime that is no number is stale; they go on to Expires", "RFC 9111 4.2.1", Terrace, |c| {
         lifetime_argument(c, |argument| argument == Argument::None)
     }),
-    line(Fresh, No, "delta-seconds are digits without sign, white space or open quote", "RFC 9111 1.2.2", Terrace, |c| {
-        lifetime_argument(c, |argument| {
-            matches!(argument, Argument::Other("=+60" | "= 60" | " =60" | "=\"60"))
-        })
-    }),
+    line(
+        Fresh,
+        No,
+        "delta-seconds are digits without sign, white space or open quote",
+        "RFC 9111 1.2.2",
+        Terrace,
+        |c| lifetime_argument(c, |argument| matches!(argument, Argument::Other("=+60" | "= 60" | " =60" | "=\"60"))),
+    ),
     line(Fresh, Yes, "delta-seconds too large for an integer are the largest", "RFC 9111 1.2.2", Terrace, |c| {
         lifetime_argument(c, |argument| argument == Argument::Other("=99999999999999999999999"))
     }),
@@ -159,7 +179,9 @@ pub const REASONS: &[Reason] = &[
     line(Usable, Yes, "Pragma counts without Cache-Control alone", "RFC 9111 5.4", Terrace, |c| {
         c.second.pragma.is_some() && !c.second.control.is_empty()
     }),
-    line(Usable, Yes, "Pragma is a list of whole words", "RFC 9111 5.4", Terrace, |c| c.second.pragma == Some("x-no-cache")),
+    line(Usable, Yes, "Pragma is a list of whole words", "RFC 9111 5.4", Terrace, |c| {
+        c.second.pragma == Some("x-no-cache")
+    }),
     line(Usable, Either, "a request directive in capitals", "RFC 9111 5.2", Terrace, |c| {
         capital(&c.second.control, &["no-cache", "max-age", "min-fresh", "max-stale"])
     }),
@@ -192,12 +214,22 @@ pub const REASONS: &[Reason] = &[
     line(Usable, No, "no-cache outranks max-stale", "RFC 9111 5.2.2.4", Terrace, |c| {
         says_whole(c, "no-cache") && asks(c, "max-stale")
     }),
-    line(Usable, Yes, "a directive twice is must-revalidate to them, and closes max-stale", "RFC 9111 4.2.1", Both, |c| {
-        differing_twice(c) && asks(c, "max-stale")
-    }),
-    line(Conditions, Either, "the client's own conditions are answered here, not passed on", "RFC 9111 4.3.1", Both, |c| {
-        c.second.lines.iter().any(|(name, _)| name.starts_with("if-"))
-    }),
+    line(
+        Usable,
+        Yes,
+        "a directive twice is must-revalidate to them, and closes max-stale",
+        "RFC 9111 4.2.1",
+        Both,
+        |c| differing_twice(c) && asks(c, "max-stale"),
+    ),
+    line(
+        Conditions,
+        Either,
+        "the client's own conditions are answered here, not passed on",
+        "RFC 9111 4.3.1",
+        Both,
+        |c| c.second.lines.iter().any(|(name, _)| name.starts_with("if-")),
+    ),
     line(Conditions, Either, "a Last-Modified that is no date is no validator", "RFC 9110 13.1.3", Terrace, |c| {
         c.response.modified.is_some_and(|date| !date.form.is_valid())
     }),
@@ -228,15 +260,17 @@ fn capital(control: &[Directive], names: &[&str]) -> bool {
 
 /// Whether a quoted string of the response's Cache-Control holds the directive between commas.
 fn quotes(case: &Case, name: &str) -> bool {
-    case.response.control.iter().any(|d| d.name == "x-unknown" && matches!(d.argument, Argument::Other(text) if text.contains(name)))
+    case.response
+        .control
+        .iter()
+        .any(|d| d.name == "x-unknown" && matches!(d.argument, Argument::Other(text) if text.contains(name)))
 }
 
 /// An open quote, and one more in a later directive of the same line.
 pub fn hidden(case: &Case) -> bool {
     let control = &case.response.control;
     let open = control.iter().position(|d| d.argument == Argument::Other("=\"60"));
-    !case.response.apart
-        && open.is_some_and(|at| control.iter().skip(at + 1).any(|d| d.to_string().contains('"')))
+    !case.response.apart && open.is_some_and(|at| control.iter().skip(at + 1).any(|d| d.to_string().contains('"')))
 }
 
 /// A directive that stands twice with differing arguments, as they see it: they compare one of the two with its quotes, and one
@@ -263,7 +297,7 @@ fn lifetime_argument(case: &Case, such: impl Fn(Argument) -> bool) -> bool {
 
 /// Whether the values of a field that Vary names are such in the first and the second request.
 fn selecting(case: &Case, such: impl Fn(&str, &[&str], &[&str]) -> bool) -> bool {
-    letter::vary(case).iter().any(|name| {
-        such(name, &letter::values(&case.first.lines, name), &letter::values(&case.second.lines, name))
-    })
+    letter::vary(case)
+        .iter()
+        .any(|name| such(name, &letter::values(&case.first.lines, name), &letter::values(&case.second.lines, name)))
 }

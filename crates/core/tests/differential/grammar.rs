@@ -192,7 +192,9 @@ impl fmt::Display for Written {
                 let long = LONG.iter().find(|long| long.starts_with(week_day)).unwrap_or(&"Monday");
                 write!(f, "{long}, {day}-{month}-{} {time} GMT", &year[2..])
             }
-            Form::Asctime => write!(f, "{week_day} {month} {} {time} {year}", day.replacen('0', " ", usize::from(day < "10"))),
+            Form::Asctime => {
+                write!(f, "{week_day} {month} {} {time} {year}", day.replacen('0', " ", usize::from(day < "10")))
+            }
             Form::NoWeekday => write!(f, "{day} {month} {year} {time} GMT"),
             Form::Offset => write!(f, "{week_day}, {day} {month} {year} {time} +0000"),
             Form::TwoDigits => write!(f, "{week_day}, {day} {month} {} {time} GMT", &year[2..]),
@@ -274,7 +276,13 @@ fn response_control() -> impl Strategy<Value = Vec<Directive>> {
         (4, bare("immutable")),
         (5, directive("stale-while-revalidate", select(SPANS.to_vec()).prop_map(Argument::Seconds))),
         (2, bare("no-transform")),
-        (3, directive("x-unknown", select(vec![Argument::Other("=\"a, no-store, b\""), Argument::Other("=\"a, max-age=5, b\"")]))),
+        (
+            3,
+            directive(
+                "x-unknown",
+                select(vec![Argument::Other("=\"a, no-store, b\""), Argument::Other("=\"a, max-age=5, b\"")]),
+            ),
+        ),
     ];
     vec(Union::new_weighted(weighted), 0..4)
 }
@@ -396,7 +404,8 @@ fn response() -> impl Strategy<Value = Response> {
 
 pub fn case() -> impl Strategy<Value = Case> {
     // Seconds that meet the spans, and some that do not; seldom a fraction of a second.
-    let near: Vec<u64> = SPANS.iter().flat_map(|s| [s * 1000, s * 1000 + 1000, (s * 1000).saturating_sub(1000)]).collect();
+    let near: Vec<u64> =
+        SPANS.iter().flat_map(|s| [s * 1000, s * 1000 + 1000, (s * 1000).saturating_sub(1000)]).collect();
     let after = prop_oneof![
         8 => select(near),
         3 => 0u64..200_000u64,

@@ -114,7 +114,9 @@ fn every_disagreement_is_explained() {
         Ok(())
     });
     if let Err(TestError::Fail(why, case)) = outcome {
-        panic!("{why}\n  case: {case:?}\n  seed: {seed:?}\nAdd a line to disagreements.rs, or mend the rule that is wrong.");
+        panic!(
+            "{why}\n  case: {case:?}\n  seed: {seed:?}\nAdd a line to disagreements.rs, or mend the rule that is wrong."
+        );
     }
     outcome.unwrap();
     let [cases, both_store, both_use, differ] = *tally.borrow();
