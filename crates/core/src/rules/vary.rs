@@ -149,11 +149,14 @@ fn spaces(value: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(value);
     }
     let mut out = Vec::with_capacity(value.len());
-    let mut at = 0;
+    let (mut at, mut unclosed) = (0, false);
     while let Some(b) = value.get(at) {
-        if *b == b'"'
-            && let Some(end) = quoted_end(value, at)
-        {
+        if *b == b'"' && !unclosed {
+            // Where one quote does not close, none behind it does.
+            let Some(end) = quoted_end(value, at) else {
+                unclosed = true;
+                continue;
+            };
             out.extend_from_slice(value.get(at..=end).unwrap_or_default());
             at = end + 1;
             continue;

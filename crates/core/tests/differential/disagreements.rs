@@ -87,7 +87,6 @@ pub const REASONS: &[Reason] = &[
     line(Storable, No, "max-age in a quoted string opens neither POST nor a status", "RFC 9110 5.6.4", Terrace, |c| {
         quotes(c, "max-age") && (c.first.method == "POST" || !by_default(c))
     }),
-    line(Storable, Either, "a quote that a later one closes hides what is between", "RFC 9110 5.6.4", Both, hidden),
     line(Storable, Yes, "private for some fields", "RFC 9111 5.2.2.7", Terrace, |c| they_see_names(c, "private")),
     line(Storable, Yes, "must-understand outranks no-store", "RFC 9111 5.2.2.3", Terrace, |c| {
         says(c, "must-understand") && they_see(c, "no-store")
@@ -264,13 +263,6 @@ fn quotes(case: &Case, name: &str) -> bool {
         .control
         .iter()
         .any(|d| d.name == "x-unknown" && matches!(d.argument, Argument::Other(text) if text.contains(name)))
-}
-
-/// An open quote, and one more in a later directive of the same line.
-pub fn hidden(case: &Case) -> bool {
-    let control = &case.response.control;
-    let open = control.iter().position(|d| d.argument == Argument::Other("=\"60"));
-    !case.response.apart && open.is_some_and(|at| control.iter().skip(at + 1).any(|d| d.to_string().contains('"')))
 }
 
 /// A directive that stands twice with differing arguments, as they see it: they compare one of the two with its quotes, and one
