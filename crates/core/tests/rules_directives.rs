@@ -42,6 +42,12 @@ fn max_age_as_it_is_written() {
         ("max-age=1, extension=\"max-age=3600\"", Some(1), "5.2 quoted strings are opaque"),
         ("extension=\"a, \\\", max-age=3600\", max-age=\"1\"", Some(1), "5.2 escaped quotes"),
         ("extension=\"a, max-age=5", Some(5), "an unclosed quote hides nothing"),
+        (
+            "extension=\"a, max-age=5, b=\"c\"",
+            Some(5),
+            "RFC 9110 5.6.4 nor one that the next opening quote would close",
+        ),
+        ("extension=\"a, max-age=6\" , max-age=5", Some(5), "RFC 9110 5.6.1.2 white space before the comma"),
         (" , ,max-age=3600 , ", Some(3600), "RFC 9110 5.6.1.2 empty members"),
         ("\t max-age=3600\t", Some(3600), "RFC 9110 5.6.3 white space"),
         ("s-maxage=10", None, "5.2.2.10 is another directive"),
@@ -219,5 +225,18 @@ fn nothing_makes_it_panic() {
             ResponseControl::parse(std::iter::once(value.as_slice()));
             RequestControl::of(&all, true);
         }
+    }
+}
+
+/// A client may send 64 KiB of it: each byte is looked at a few times, not once per quote.
+#[test]
+fn quotes_that_never_close_cost_no_more_than_others() {
+    for piece in ["\"\\\",", "\"\\\"", "\"x", "\" ,", "\\\""] {
+        let begun = std::time::Instant::now();
+        let line = format!("\"{}", piece.repeat(150_000));
+        let of = ResponseControl::parse([line.as_bytes(), b"max-age=5"].into_iter());
+        assert_eq!(of.max_age, Some(5));
+        let _ = terrace_core::rules::vary::normalise("x", line.as_bytes());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece}: {:?}", begun.elapsed());
     }
 }

@@ -3,6 +3,9 @@
 
 mod rules_support;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use rules_support::fields;
 use terrace_core::entry::{Selecting, Variant};
 use terrace_core::fields::Fields;
@@ -209,4 +212,40 @@ fn the_newest_that_matches_is_chosen() {
     assert_eq!(chosen("es"), None);
     assert_eq!(choose(&[], &Fields::new()), None);
     assert!(matches(&Selecting::default(), &Fields::new()));
+}
+
+proptest! {
+    /// A hit compares member by member, a store writes the normal form: both must mean the same.
+    #[test]
+    fn matching_is_equality_of_normal_forms(
+        name in select(vec!["accept", "accept-encoding", "accept-language", "cookie", "x"]),
+        first in vec(values(), 0..3),
+        second in vec(values(), 0..3),
+    ) {
+        let lines = |values: &[String]| values.iter().map(|v| (name.to_string(), v.clone().into_bytes())).collect();
+        let (first, second): (Fields, Fields) = (lines(&first), lines(&second));
+        let names = [name.to_string()];
+        let stored = selecting(&names, &first);
+        prop_assert_eq!(matches(&stored, &second), stored == selecting(&names, &second));
+    }
+}
+
+fn values() -> impl Strategy<Value = String> {
+    let member = select(vec![
+        "gzip",
+        "GZIP",
+        " br",
+        "br;q=1.0",
+        "br;q=0.5",
+        "br; q=0.50",
+        "br;q=0",
+        "br;q=0.055",
+        "a/b;C=d",
+        "a/b;c=d",
+        "",
+        ";",
+        "\"q, r\"",
+        "\"",
+    ]);
+    vec(member, 0..4).prop_map(|members| members.join(","))
 }

@@ -399,36 +399,44 @@ fn unquoted(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(out))
 }
 
-/// The members of a list, without empty ones. A comma in a quoted string does not part them; a quote that is never closed is
-/// taken as any other character, so that it hides nothing that follows.
+/// The members of a list, without empty ones. A comma in a quoted string does not part them; a quote that is not closed at the
+/// end of a member or before a parameter is taken as any other character, so that it hides nothing that follows.
 pub(super) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = line;
+    let (mut start, mut searched) = (0, 0);
     std::iter::from_fn(move || {
-        loop {
-            if rest.is_empty() {
-                return None;
-            }
-            let end = member_end(rest);
-            let member = rest.get(..end).unwrap_or_default().trim_ascii();
-            rest = rest.get(end + 1..).unwrap_or_default();
+        while start < line.len() {
+            let end = member_end(line, start, &mut searched);
+            let member = line.get(start..end).unwrap_or_default().trim_ascii();
+            start = end + 1;
             if !member.is_empty() {
                 return Some(member);
             }
         }
+        None
     })
 }
 
-fn member_end(text: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(b) = text.get(at) {
+/// Where the member that begins at `start` ends. Up to `searched` it is known that no quote closes as it should: one that is
+/// escaped there would close where the one before it does.
+fn member_end(line: &[u8], start: usize, searched: &mut usize) -> usize {
+    let mut at = start;
+    while let Some(b) = line.get(at) {
         match b {
             b',' => return at,
-            b'"' => at = quoted_end(text, at).unwrap_or(at),
+            b'"' if at >= *searched => match quoted_end(line, at) {
+                Some(end) if ends_there(line, end) => at = end,
+                end => *searched = end.unwrap_or(line.len()),
+            },
             _ => {}
         }
         at += 1;
     }
-    text.len()
+    line.len()
+}
+
+fn ends_there(text: &[u8], quoted_end: usize) -> bool {
+    let rest = text.get(quoted_end + 1..).unwrap_or_default();
+    matches!(rest.trim_ascii_start(), [] | [b',' | b';', ..])
 }
 
 /// Where the quoted string that opens at `open` closes.

@@ -24,21 +24,18 @@ pub fn reuse(f: &Freshness, request: &RequestControl, now: Timestamp) -> Reuse {
     if f.no_cache {
         return Reuse::Validate(MustValidate::NoCache);
     }
-    if request.no_cache {
-        return Reuse::Validate(MustValidate::RequestNoCache);
-    }
     let age = f.age_ms(now);
-    if let Some(max) = request.max_age
-        && (max == 0 || age > max.saturating_mul(1000))
-    {
-        return Reuse::Validate(MustValidate::RequestMaxAge);
-    }
+    let too_old = request.max_age.is_some_and(|max| max == 0 || age > max.saturating_mul(1000));
+    let too_soon = request.min_fresh.is_some_and(|min| f.lifetime_ms < age.saturating_add(min.saturating_mul(1000)));
     if f.is_fresh(now) {
-        let enough =
-            request.min_fresh.is_none_or(|min| f.lifetime_ms - age.min(f.lifetime_ms) >= min.saturating_mul(1000));
-        return if enough { Reuse::Fresh } else { Reuse::Validate(MustValidate::RequestMinFresh) };
+        return match (request.no_cache, too_old, too_soon) {
+            (true, ..) => Reuse::Validate(MustValidate::RequestNoCache),
+            (_, true, _) => Reuse::Validate(MustValidate::RequestMaxAge),
+            (.., true) => Reuse::Validate(MustValidate::RequestMinFresh),
+            _ => Reuse::Fresh,
+        };
     }
-    if f.must_revalidate {
+    if f.must_revalidate || request.no_cache || too_old || too_soon {
         return Reuse::Validate(MustValidate::Stale);
     }
     let staleness = f.staleness_ms(now);

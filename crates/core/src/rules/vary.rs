@@ -6,7 +6,7 @@
 
 use super::connection;
 use super::directives::{is_token, members, quoted_end};
-use crate::entry::{Selecting, Variant};
+use crate::entry::{Head, Selecting, Variant};
 use crate::fields::Fields;
 use std::borrow::Cow;
 
@@ -33,6 +33,12 @@ pub fn selecting(names: &[String], request: &Fields) -> Selecting {
     Selecting(names.iter().map(|name| (name.clone(), value(name, request).map(Cow::into_owned))).collect())
 }
 
+/// Whether a request selects a stored response: by its fields, or by the language that it asks for most (RFC 9111 4.1).
+pub fn selects(head: &Head, request: &Fields) -> bool {
+    matches(&head.selecting, request)
+        || language_matches(&head.selecting, head.fields.get_str("content-language"), request)
+}
+
 /// Whether a request selects the response that was stored with `selecting` (RFC 9111 4.1).
 pub fn matches(selecting: &Selecting, request: &Fields) -> bool {
     matches_but(selecting, request, None)
@@ -57,8 +63,7 @@ pub fn language_matches(selecting: &Selecting, language: Option<&str>, request: 
     selecting.0.iter().any(|(name, _)| name == FIELD)
         && request
             .combined(FIELD)
-            .and_then(|value| top_language(&value).map(|range| in_range(&range, language)))
-            .unwrap_or(false)
+            .is_some_and(|value| top_language(&value).is_some_and(|range| in_range(range, language)))
         && matches_but(selecting, request, Some(FIELD))
 }
 
@@ -82,32 +87,38 @@ fn matches_but(selecting: &Selecting, request: &Fields, but: Option<&str>) -> bo
         .all(|(name, stored)| same(name, stored.as_deref(), request))
 }
 
-/// Whether a request's field has the stored normal form. On the way of every hit: lists of preferences are compared member by
-/// member, not written out first.
+/// Whether a request's field has the stored normal form. On the way of every hit, so nothing is written out first where that
+/// can be spared: for lists of preferences in any form, and for other fields of one line without white space around commas.
 fn same(name: &str, stored: Option<&[u8]>, request: &Fields) -> bool {
-    match (is_preference(name), stored) {
-        (true, Some(stored)) => request.combined(name).is_some_and(|value| same_preferences(name, stored, &value)),
+    match stored {
+        Some(stored) if is_preference(name) => same_preferences(name, stored, request),
+        _ if is_credential(name) => match (request.combined(name), stored) {
+            (Some(value), Some(stored)) => blake3::hash(&normalise(name, &value)).as_bytes() == stored,
+            (value, stored) => value.is_none() && stored.is_none(),
+        },
         _ => value(name, request).as_deref() == stored,
     }
 }
 
-fn same_preferences(name: &str, stored: &[u8], value: &[u8]) -> bool {
-    if stored == value {
-        return true;
+fn same_preferences(name: &str, stored: &[u8], request: &Fields) -> bool {
+    let lines = request.get_all(name);
+    let mut first = lines.clone();
+    match (first.next(), first.next()) {
+        (None, _) => return false,
+        (Some(value), None) if value == stored => return true,
+        _ => {}
     }
     let count = members(stored).count();
+    let quotes = |value: &[u8]| value.contains(&b'"');
     // Quotes may hide commas, and a bit stands for a member: what has quotes or very many members is written out after all.
-    if count >= 64 || stored.contains(&b'"') || value.contains(&b'"') {
-        return normalise(name, value) == stored;
+    if count >= 64 || quotes(stored) || lines.clone().any(quotes) {
+        return value(name, request).as_deref() == Some(stored);
     }
     let mut found = 0_u64;
-    let mut form = Vec::with_capacity(64);
-    for member in members(value) {
-        form.clear();
-        preference(name, member, &mut form);
-        match members(stored).position(|known| known == form) {
+    for member in lines.flat_map(members) {
+        match members(stored).position(|known| known.iter().copied().eq(preference(name, member))) {
             Some(at) => found |= 1 << at,
-            None if form.is_empty() => {}
+            None if preference(name, member).next().is_none() => {}
             None => return false,
         }
     }
@@ -118,15 +129,16 @@ fn is_preference(name: &str) -> bool {
     matches!(name, "accept" | "accept-charset" | "accept-encoding" | "accept-language")
 }
 
+fn is_credential(name: &str) -> bool {
+    matches!(name, "authorization" | "cookie")
+}
+
 fn value<'a>(name: &str, request: &'a Fields) -> Option<Cow<'a, [u8]>> {
     let value = match request.combined(name)? {
         Cow::Borrowed(value) => normalise(name, value),
         Cow::Owned(value) => Cow::Owned(normalise(name, &value).into_owned()),
     };
-    match name {
-        "authorization" | "cookie" => Some(Cow::Owned(blake3::hash(&value).as_bytes().to_vec())),
-        _ => Some(value),
-    }
+    Some(if is_credential(name) { Cow::Owned(blake3::hash(&value).as_bytes().to_vec()) } else { value })
 }
 
 /// No white space at the ends and around commas; quoted strings stay as they are.
@@ -137,11 +149,14 @@ fn spaces(value: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(value);
     }
     let mut out = Vec::with_capacity(value.len());
-    let mut at = 0;
+    let (mut at, mut unclosed) = (0, false);
     while let Some(b) = value.get(at) {
-        if *b == b'"'
-            && let Some(end) = quoted_end(value, at)
-        {
+        if *b == b'"' && !unclosed {
+            // Where one quote does not close, none behind it does.
+            let Some(end) = quoted_end(value, at) else {
+                unclosed = true;
+                continue;
+            };
             out.extend_from_slice(value.get(at..=end).unwrap_or_default());
             at = end + 1;
             continue;
@@ -170,45 +185,37 @@ fn preferences<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     if value.iter().all(plain) {
         return Cow::Borrowed(value);
     }
-    let mut list: Vec<Vec<u8>> = members(value)
-        .map(|member| {
-            let mut form = Vec::with_capacity(member.len());
-            preference(name, member, &mut form);
-            form
-        })
-        .filter(|form| !form.is_empty())
-        .collect();
+    let form = |member| preference(name, member).collect::<Vec<u8>>();
+    let mut list: Vec<Vec<u8>> = members(value).map(form).filter(|form| !form.is_empty()).collect();
     list.sort_unstable();
     list.dedup();
     let normal = list.join(&b',');
     if normal == value { Cow::Borrowed(value) } else { Cow::Owned(normal) }
 }
 
-/// Writes the normal form of one member.
-fn preference(field: &str, member: &[u8], out: &mut Vec<u8>) {
+/// The normal form of one member.
+fn preference<'a>(field: &str, member: &'a [u8]) -> impl Iterator<Item = u8> + use<'a> {
+    let exact = field == "accept";
     let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    out.extend(parts.next().unwrap_or_default().iter().map(u8::to_ascii_lowercase));
-    for part in parts.filter(|part| !part.is_empty()) {
-        match weight(part) {
-            Some(1000) => {}
-            Some(0) => out.extend_from_slice(b";q=0"),
-            Some(mut thousandths) => {
-                out.extend_from_slice(b";q=0.");
-                while thousandths > 0 {
-                    out.push(b'0' + u8::try_from(thousandths / 100).unwrap_or(9));
-                    thousandths = thousandths % 100 * 10;
-                }
-            }
-            None => {
-                out.push(b';');
-                if field == "accept" {
-                    out.extend_from_slice(part);
-                } else {
-                    out.extend(part.iter().map(u8::to_ascii_lowercase));
-                }
-            }
-        }
-    }
+    let name = parts.next().unwrap_or_default();
+    let parameters = parts.filter(|part| !part.is_empty()).flat_map(move |part| parameter(part, exact));
+    name.iter().map(u8::to_ascii_lowercase).chain(parameters)
+}
+
+/// A parameter behind its semicolon; a weight of 1 is left out. `exact` keeps the case.
+fn parameter(part: &[u8], exact: bool) -> impl Iterator<Item = u8> {
+    const NONE: [u8; 3] = *b"000";
+    let digits = |n: u32| [n / 100, n / 10 % 10, n % 10].map(|digit| b'0' + digit as u8);
+    let (before, decimals, text): (&[u8], [u8; 3], &[u8]) = match weight(part) {
+        Some(1000) => (b"", NONE, b""),
+        Some(0) => (b";q=0", NONE, b""),
+        Some(thousandths) => (b";q=0.", digits(thousandths), b""),
+        None => (b";", NONE, part),
+    };
+    let count = decimals.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    let decimals = decimals.into_iter().take(count);
+    let text = text.iter().map(move |b| if exact { *b } else { b.to_ascii_lowercase() });
+    before.iter().copied().chain(decimals).chain(text)
 }
 
 /// `q=0.5` as thousandths (RFC 9110 12.4.2).
@@ -234,8 +241,8 @@ fn weight(part: &[u8]) -> Option<u32> {
     }
 }
 
-/// The language range with the highest weight, lower-case; of several the first. `*` names no language.
-fn top_language(value: &[u8]) -> Option<String> {
+/// The language range with the highest weight; of several the first. `*` names no language.
+fn top_language(value: &[u8]) -> Option<&[u8]> {
     let mut top: Option<(u32, &[u8])> = None;
     for member in members(value) {
         let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
@@ -245,12 +252,14 @@ fn top_language(value: &[u8]) -> Option<String> {
             top = Some((q, range));
         }
     }
-    let (_, range) = top.filter(|(_, range)| *range != b"*")?;
-    std::str::from_utf8(range).ok().map(str::to_ascii_lowercase)
+    top.map(|(_, range)| range).filter(|range| *range != b"*")
 }
 
 /// Basic filtering (RFC 4647 3.3.1): the tag is the range, or begins with it and a hyphen. A list of tags is in no range.
-fn in_range(range: &str, tag: &str) -> bool {
-    let tag = tag.trim().to_ascii_lowercase();
-    !tag.contains(',') && tag.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+fn in_range(range: &[u8], tag: &str) -> bool {
+    let tag = tag.trim().as_bytes();
+    let Some((front, rest)) = tag.split_at_checked(range.len()) else {
+        return false;
+    };
+    !tag.contains(&b',') && front.eq_ignore_ascii_case(range) && matches!(rest, [] | [b'-', ..])
 }

@@ -139,7 +139,7 @@ impl<H: Host> Tiers<'_, H> {
             Held::Nothing => return Lookup::Nothing(None),
         };
         let life = first.head.generation;
-        if selects(&first.head, request) {
+        if vary::selects(&first.head, request) {
             return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary, life }));
         }
         let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
@@ -148,7 +148,9 @@ impl<H: Host> Tiers<'_, H> {
             return Lookup::OtherVariants(life);
         };
         match self.get(tier, &key, now).await {
-            Some(entry) if selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key, life })),
+            Some(entry) if vary::selects(&entry.head, request) => {
+                Lookup::Found(Box::new(Found { entry, tier, key, life }))
+            }
             _ => Lookup::OtherVariants(life),
         }
     }
@@ -351,12 +353,6 @@ impl<H: Host> Tiers<'_, H> {
             Admit::Auto => H::KV_WRITES_ARE_FREE,
         }
     }
-}
-
-/// Whether the request selects this stored response (RFC 9111 4.1).
-fn selects(head: &Head, request: &Fields) -> bool {
-    vary::matches(&head.selecting, request)
-        || vary::language_matches(&head.selecting, head.fields.get_str("content-language"), request)
 }
 
 fn variant_key(primary: &Key, first: &Head, selecting: &Selecting) -> Key {
