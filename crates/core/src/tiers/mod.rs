@@ -236,11 +236,6 @@ impl<H: Host> Tiers<'_, H> {
         (self.host.random() >> 11) | 1
     }
 
-    /// The largest content that any tier takes, in bytes.
-    pub fn max_size(&self) -> u64 {
-        self.config.l1.max_size.max(self.config.l2.max_size)
-    }
-
     /// What came of one call within its deadline; a failure is counted, told to the operator, and is `None`.
     fn settle<T>(&self, tier: Tier, outcome: Option<Result<T, StoreError>>) -> Option<T> {
         let error = match outcome {
