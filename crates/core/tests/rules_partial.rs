@@ -1,5 +1,5 @@
 //! RFC 9111 3.3, 3.4 and RFC 9110 14.4, 15.3.7: parts that are stored, joined and completed.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod rules_support;
 

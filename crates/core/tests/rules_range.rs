@@ -126,6 +126,13 @@ fn how_parts_are_sent() {
          --B\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-0/10\r\n\r\n0\r\n--B--\r\n",
         "14.6"
     );
+    let sent = multipart(4, &Bytes::from_static(b"4567"), &[(4, 5), (6, 8), (2, 5)], None, 10, "B");
+    assert_eq!(
+        sent,
+        "--B\r\nContent-Range: bytes 4-4/10\r\n\r\n4\r\n--B\r\nContent-Range: bytes 6-7/10\r\n\r\n67\r\n\
+         --B\r\nContent-Range: bytes 2-4/10\r\n\r\n\r\n--B--\r\n",
+        "14.6 from a part"
+    );
     let sent = multipart(0, &body, &[(0, 1), (99, 100), (3, 2)], None, 10, "B");
     assert!(
         sent.starts_with(b"--B\r\nContent-Range: bytes 0-0/10\r\n\r\n0\r\n--B\r\n"),

@@ -11,6 +11,7 @@
 
 mod check;
 mod partial;
+mod refresh;
 mod serve;
 mod transfer;
 
@@ -40,9 +41,6 @@ use std::time::Duration;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
-
-/// How many background refreshes may run in one instance; past it stale content is served without one.
-const MAX_REFRESHES: usize = 256;
 
 /// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
 const INVALIDATE_AGAIN: [Duration; 3] =
@@ -379,35 +377,6 @@ impl Proxy {
             client: request.client,
         };
         upstream::fetch(host, &self.config, ask).await
-    }
-
-    /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
-    fn refresh_in_background<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable, found: Found, now: Timestamp) {
-        if self.backoff.holds(&request.key, now) {
-            return;
-        }
-        {
-            let mut refreshing = self.refreshing.borrow_mut();
-            if refreshing.len() >= MAX_REFRESHES || !refreshing.insert(found.key) {
-                return;
-            }
-        }
-        let own = host.clone();
-        host.defer(async move {
-            let (key, primary) = (found.key, request.key);
-            request.method = Method::GET;
-            if found.entry.head.part.is_none() {
-                request.fields.remove("range");
-            }
-            let sent = own.now();
-            let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
-            let trip = Trip { why: Forward::Stale, sent, received: own.now() };
-            match answer {
-                Err(_) => self.backoff.failed(&primary, trip.received, own.random(), None),
-                Ok(response) => self.refreshed(&own, request, found, trip, response).await,
-            }
-            self.refreshing.borrow_mut().remove(&key);
-        });
     }
 
     /// Not for the cache: forwarded with its content, and what an unsafe method changes is invalidated (RFC 9111 4.4).

@@ -11,7 +11,6 @@ use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::report;
 use crate::rules::partial;
-use crate::rules::reuse;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
 use crate::tiers::{Found, Place};
@@ -75,38 +74,24 @@ impl Proxy {
         answer
     }
 
-    /// A background refresh was answered: keep the answer, nobody waits for it.
-    pub(super) async fn refreshed<H: Host>(
+    /// Keeps a response that nobody waits for, where the rules allow.
+    pub(super) async fn keep_unseen<H: Host>(
         &self,
         host: &H,
-        request: Lookable,
-        mut found: Found,
+        request: &Lookable,
+        found: Found,
         trip: Trip,
         response: Response<H::Stream>,
     ) {
-        let now = trip.received;
         let status = response.status.as_u16();
-        if reuse::is_error(status) {
-            return self.backoff.failed(&request.key, now, host.random(), None);
-        }
-        self.backoff.succeeded(&request.key);
-        if status == 304 {
-            if update::matches_304(&found.entry.head, &response.fields) {
-                let url = request.url();
-                let exchange = exchange(&request, &url, &response, trip);
-                found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.keep_update(host, &found, now).await;
-            }
-            return;
-        }
-        let Ok(plan) = self.plan(&request, &response, trip, Some(&found)) else { return };
+        let Ok(plan) = self.plan(request, &response, trip, Some(&found)) else { return };
         let expected = expected(&plan, &response);
         let of_part = plan.part.map(|_| response.fields.clone());
         let (body, copy) = self.keep(host, response.body, expected);
         drop(body);
         if let Some(body) = copy.await {
             let whole = Whole { status, plan, body, expected, of_part };
-            self.store(host, &request, whole, &Place::Over(Box::new(found)), trip).await;
+            self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;
         }
     }
 

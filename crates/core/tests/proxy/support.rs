@@ -152,17 +152,26 @@ impl Cache {
 
     /// A response whose content nobody reads.
     pub fn open(&mut self, target: &str) -> Response<Chunks> {
+        self.open_with(target, &[])
+    }
+
+    pub fn open_with(&mut self, target: &str, fields: &[(&str, &str)]) -> Response<Chunks> {
         let request = Request {
             method: Method::GET,
             scheme: "http",
             authority: "cache.test".into(),
             target: target.into(),
-            fields: Fields::new(),
+            fields: named(fields),
             body: Body::Empty,
             client: None,
         };
         let (proxy, host) = (self.proxy.clone(), self.host.clone());
         self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
+    }
+
+    /// Lets deferred work finish.
+    pub fn settle(&mut self) {
+        self.pool.run_until_stalled();
     }
 
     /// The tiers, and the runner of what is done with them.
@@ -179,7 +188,7 @@ impl Cache {
             scheme: "http",
             authority: "cache.test".into(),
             target: target.into(),
-            fields: fields.iter().map(|(n, v)| (n.to_string(), v.as_bytes().to_vec())).collect(),
+            fields: named(fields),
             body,
             client: None,
         };
@@ -205,6 +214,10 @@ impl Cache {
         self.pool.run_until_stalled();
         answer
     }
+}
+
+fn named(fields: &[(&str, &str)]) -> Fields {
+    fields.iter().map(|(n, v)| (n.to_string(), v.as_bytes().to_vec())).collect()
 }
 
 fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
