@@ -28,6 +28,8 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, range, update, validate};
+use crate::tiers::gone::Gone;
+use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
@@ -51,10 +53,13 @@ const INVALIDATE_AGAIN: [Duration; 3] =
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    memory: Memory,
+    gone: Gone,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
     refreshing: RefCell<HashSet<Key>>,
+    joining: RefCell<HashSet<Key>>,
     log: Log,
 }
 
@@ -92,13 +97,21 @@ impl Lookable {
 impl Proxy {
     /// A cache with this configuration.
     pub fn new(config: Config) -> Self {
+        Proxy::with_memory(config, BUDGET)
+    }
+
+    /// A cache whose copies of responses on their way into the store hold at most so many bytes together.
+    pub fn with_memory(config: Config, copies: usize) -> Self {
         Proxy {
             config,
             counters: Counters::default(),
+            memory: Memory::default(),
+            gone: Gone::default(),
             backoff: Backoff::default(),
-            budget: Budget::new(BUDGET),
+            budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
+            joining: RefCell::default(),
             log: Log::default(),
         }
     }
@@ -108,9 +121,19 @@ impl Proxy {
         &self.config
     }
 
+    /// L0.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// What went wrong in the tiers so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
+    pub async fn sweep<H: Host>(&self, host: &H) {
+        self.tiers(host).sweep(host.now()).await;
     }
 
     /// Answers one request. Never fails: what goes wrong is a response too.
@@ -158,7 +181,7 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters }
+        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory, gone: &self.gone }
     }
 
     fn origin(&self) -> &str {

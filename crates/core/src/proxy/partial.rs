@@ -6,6 +6,7 @@ use crate::decision::{Forward, Outcome};
 use crate::entry::{Entry, Head, Part};
 use crate::fields::Fields;
 use crate::host::Host;
+use crate::key::Key;
 use crate::message::Response;
 use crate::rules::partial::{self, Union};
 use crate::rules::storable::{self, Plan};
@@ -13,7 +14,25 @@ use crate::rules::{Exchange, range, update};
 use crate::tiers::{Found, Lookup, Place};
 use bytes::Bytes;
 use http::Method;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
+
+/// How many objects may have parts joined at once in one instance; past it a part is not stored, and the rest of one not asked
+/// for.
+const MAX_JOINS: usize = 4;
+
+/// Keeps others from joining parts of the same object meanwhile: the later one would undo the first.
+struct Joining<'a> {
+    all: &'a RefCell<HashSet<Key>>,
+    key: Key,
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        self.all.borrow_mut().remove(&self.key);
+    }
+}
 
 /// A part that came whole.
 pub(super) struct Came {
@@ -43,9 +62,23 @@ impl Proxy {
         let fits = head.part.is_some_and(|part| part.complete <= self.config.max_size());
         let wanted = fits && request.method == Method::GET && self.may_fetch(&request);
         match partial::for_the_rest(head, &request.fields).filter(|_| wanted) {
-            Some(fields) => self.complete(host, request, found, fields).await,
-            None => self.forward(host, request, Place::Over(found), Forward::Partial).await,
+            Some(fields) if self.may_join(&request.key) => self.complete(host, request, found, fields).await,
+            _ => self.forward(host, request, Place::Over(found), Forward::Partial).await,
         }
+    }
+
+    /// Whether parts of this object may be joined now.
+    fn may_join(&self, key: &Key) -> bool {
+        let joining = self.joining.borrow();
+        joining.len() < MAX_JOINS && !joining.contains(key)
+    }
+
+    fn join(&self, key: Key) -> Option<Joining<'_>> {
+        if !self.may_join(&key) {
+            return None;
+        }
+        self.joining.borrow_mut().insert(key);
+        Some(Joining { all: &self.joining, key })
     }
 
     /// Asks for the rest, and answers with the whole. An origin that has something else by now says so, or is asked again.
@@ -56,6 +89,8 @@ impl Proxy {
         found: Box<Found>,
         fields: Fields,
     ) -> Response<H::Stream> {
+        let proxy = self.clone();
+        let joining = proxy.join(request.key);
         let (why, sent) = (Forward::Partial, host.now());
         let answer = self.send(host, &request, fields.clone()).await;
         let trip = Trip { why, sent, received: host.now() };
@@ -69,6 +104,7 @@ impl Proxy {
             304 | 412 | 416 => None,
             _ => return self.received(host, request, Place::Over(found), trip, response),
         };
+        drop(joining);
         let Some(entry) = entry else {
             return self.ask_anew(host, request, found, why).await;
         };
@@ -102,6 +138,7 @@ impl Proxy {
         let (body, copy) = self.keep(host, response.body, Some(part.len()));
         drop(body);
         let body = copy.await.filter(|body| body.len() as u64 == part.len())?;
+        let _held = self.budget.take(usize::try_from(part.complete).ok()?)?;
         match partial::join((partial::held(&held.head), &held.body), (part, &body), self.config.max_size()) {
             Union::Joined(whole, body) if whole.is_whole() => Some(assemble(head, whole, body)),
             _ => None,
@@ -137,6 +174,7 @@ impl Proxy {
         place: &Place,
         trip: Trip,
     ) {
+        let Some(_joining) = self.join(request.key) else { return };
         let (tiers, url, policy) = (self.tiers(host), request.url(), self.policy_of(&request.target));
         let Came { part, plan, fields, body } = came;
         let alone = |body| {
@@ -144,7 +182,7 @@ impl Proxy {
                 Entry::new(206, plan.fields.clone(), plan.freshness.clone(), plan.selecting.clone(), Bytes::new()).head;
             partial::brings_all_fields(&request.fields).then(|| assemble(head, part, body))
         };
-        let found = match tiers.lookup(&request.key, &request.fields, host.now()).await {
+        let mut found = match tiers.lookup_newest(&request.key, &request.fields, host.now()).await {
             Lookup::Found(found) => found,
             Lookup::OtherVariants | Lookup::Nothing(_) => {
                 if let Some(entry) = alone(body) {
@@ -153,7 +191,12 @@ impl Proxy {
                 return;
             }
         };
+        // Where it was found first, it is replaced as well.
+        if let Some(before) = place.found().filter(|before| before.key == found.key) {
+            found.tier = before.tier;
+        }
         let held = &found.entry;
+        let Some(_held) = self.budget.take(held.body.len().saturating_add(body.len())) else { return };
         let union = match partial::same_content(&held.head.fields, &fields) {
             true => partial::join((partial::held(&held.head), &held.body), (part, &body), self.config.max_size()),
             false => Union::Different,

@@ -7,13 +7,12 @@ use crate::entry::{Entry, codec};
 use crate::host::{Host, Kv, StoreError};
 use crate::key::Key;
 use crate::time::Timestamp;
-use bytes::Bytes;
 use std::time::Duration;
 
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
     let record = call(tiers, tiers.host.kv().get(&text)).await??;
-    match codec::decode(Bytes::from(record)) {
+    match codec::decode(record) {
         Ok((entry, until)) if now < until => Some(entry),
         // A store without a TTL keeps what is over; the next store under this key replaces it.
         Ok(_) => None,

@@ -1,10 +1,12 @@
-//! What we hold: L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
+//! What we hold: L0 where it is on, L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
 //!
 //! A tier that fails, is late or holds rubbish is a miss. Writes happen in `defer`; a failed one is counted and forgotten. An entry
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
 pub mod deadline;
+pub mod gone;
 pub mod kv;
+pub mod memory;
 pub mod sql;
 
 use crate::config::{Admit, Config};
@@ -16,6 +18,8 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use gone::Gone;
+use memory::Memory;
 use sql::{Held, Refused};
 use std::cell::Cell;
 
@@ -92,18 +96,45 @@ pub struct Tiers<'a, H: Host> {
     pub config: &'a Config,
     /// Where failures are counted.
     pub counters: &'a Counters,
+    /// L0.
+    pub memory: &'a Memory,
+    /// What was invalidated lately.
+    pub gone: &'a Gone,
 }
 
 impl<H: Host> Tiers<'_, H> {
     /// Looks for the response that a request with these fields selects: at most two reads in each tier.
     pub async fn lookup(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        if self.config.l0.is_some() {
+            let l0 = self.lookup_in(Tier::L0, primary, request, now).await;
+            if matches!(l0, Lookup::Found(_)) {
+                return l0;
+            }
+        }
+        let seen = self.memory.removals(primary);
         let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
-        if matches!(l1, Lookup::Found(_)) {
+        if let Lookup::Found(found) = &l1 {
+            // What a request asks L1 for, another one may ask for soon. A further variant is found by way of the first alone.
+            if let Some(limits) = self.config.l0.as_ref().filter(|_| found.key == *primary) {
+                self.memory.put(limits, found.key, &found.entry, seen, now);
+            }
             return l1;
         }
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
             (Lookup::Nothing(None), Lookup::OtherVariants) => Lookup::OtherVariants,
             (l2, _) => l2,
+        }
+    }
+
+    /// Looks for what a response is to be joined to: L2 first, since L1 may show what was there before.
+    pub async fn lookup_newest(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        let l2 = self.lookup_in(Tier::L2, primary, request, now).await;
+        if matches!(l2, Lookup::Found(_)) {
+            return l2;
+        }
+        match self.lookup_in(Tier::L1, primary, request, now).await {
+            Lookup::Found(found) => Lookup::Found(found),
+            _ => l2,
         }
     }
 
@@ -136,8 +167,25 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
-            Tier::L2 => sql::get(self, key, now).await,
+            Tier::L0 => self.believed(key, self.memory.get(key, now), now),
+            Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
+            Tier::L2 => {
+                let held = sql::get(self, key, now).await;
+                match &held {
+                    Held::Entry(entry) => self.gone.correct(key, entry.head.generation),
+                    Held::Gone(life) => self.gone.begin(key, *life, now),
+                    Held::Nothing => {}
+                }
+                held
+            }
+        }
+    }
+
+    /// An entry that no invalidation has ended, as far as is known here.
+    fn believed(&self, key: &Key, entry: Option<Entry>, now: Timestamp) -> Held {
+        match entry {
+            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => Held::Entry(Box::new(entry)),
+            _ => Held::Nothing,
         }
     }
 
@@ -164,24 +212,28 @@ impl<H: Host> Tiers<'_, H> {
             if entry.head.generation == 0 {
                 entry.head.generation = self.new_life();
             }
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         };
         let (held, new) = (&holder.head.selecting, &entry.head.selecting);
         if held == new || held.0.is_empty() || new.0.is_empty() {
             succeed(&holder.head, &mut entry.head);
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         }
         let own = variant_key(primary, &holder.head, new);
-        self.put(&own, url, &entry, now).await;
+        self.put(&own, url, &entry, place, now).await;
         remember(&mut holder.head, own, &entry.head);
-        self.put(primary, url, &holder, now).await;
+        self.put(primary, url, &holder, place, now).await;
     }
 
     /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks. L2 knows whether the URL was
     /// invalidated since the response was asked for, and L1 then gives it back: the invalidation, which goes to L2 first, may have
     /// emptied L1 before.
-    async fn put(&self, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
-        if self.admits_at_once() {
+    ///
+    /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
+    async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
+        self.memory.remove(key);
+        let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
+        if self.admits_at_once() || place.found().is_some_and(held) {
             kv::put(self, key, entry, now).await;
         }
         let refused = sql::put(self, key, url, entry, now).await;
@@ -196,7 +248,9 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
     pub async fn update(&self, key: &Key, entry: &Entry, found_in: Tier, now: Timestamp) {
-        if found_in == Tier::L1 || self.admits_at_once() {
+        self.memory.remove(key);
+        // What was in L0 came from L1.
+        if found_in != Tier::L2 || self.admits_at_once() {
             kv::put(self, key, entry, now).await;
         }
         let refused = sql::put_head(self, key, &entry.head, now).await;
@@ -206,7 +260,9 @@ impl<H: Host> Tiers<'_, H> {
     /// Copies what L2 held into L1, where it is admitted.
     pub async fn promote(&self, found: &Found, now: Timestamp) {
         let useful_ms = found.entry.head.freshness.keep_until().since(now);
-        if found.tier == Tier::L2 && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
+        // L1 has nothing under this key: there is nothing to remove where the entry is too large.
+        let fits = found.entry.head.body_len <= self.config.l1.max_size;
+        if found.tier == Tier::L2 && fits && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
             kv::put(self, &found.key, &found.entry, now).await;
             // Where operations are billed L1 is eventually consistent anyway, and a query more would not help.
             if H::KV_WRITES_ARE_FREE {
@@ -218,6 +274,7 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Removes one stored response, which the origin no longer lets us keep.
     pub async fn remove(&self, key: &Key) {
+        self.memory.remove(key);
         kv::delete(self, key).await;
         sql::delete(self, key).await;
     }
@@ -225,10 +282,17 @@ impl<H: Host> Tiers<'_, H> {
     /// Removes an object with the way to its variants, and begins a new life of its URL: what was asked for before, and is still on
     /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
     pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
+        self.memory.remove(primary);
         let life = self.new_life();
+        self.gone.begin(primary, life, now);
         let l2 = sql::invalidate(self, primary, life, now).await;
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)
+    }
+
+    /// Removes from L2 what is over. L1 does so by itself.
+    pub async fn sweep(&self, now: Timestamp) {
+        sql::sweep(self, now).await;
     }
 
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
@@ -244,7 +308,7 @@ impl<H: Host> Tiers<'_, H> {
             None => StoreError::Timeout,
         };
         count(match tier {
-            Tier::L1 => &self.counters.l1_errors,
+            Tier::L0 | Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,
         });
         if let Some(more) = self.counters.log.say(self.host.now()) {

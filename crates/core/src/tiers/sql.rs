@@ -8,7 +8,7 @@ use super::deadline::within;
 use super::{Tiers, count, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, Head, codec};
-use crate::host::{Host, Sql, Statement, StoreError, Value};
+use crate::host::{Host, Sql, Statement, StoreError, Text, Value};
 use crate::key::Key;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -20,8 +20,11 @@ pub const CHUNK: usize = 960 << 10;
 /// One write in this many also removes what is over.
 const SWEEP_EVERY: u64 = 512;
 
+/// The most batches of one sweep that a host's clock calls for.
+const SWEEPS: u32 = 50;
+
 /// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
-const GONE_MS: u64 = 10 * 60 * 1000;
+pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
 const RETRIES: u32 = 4;
@@ -30,26 +33,50 @@ const RETRIES: u32 = 4;
 pub const MIGRATIONS: &[&str] =
     &[include_str!("migrations/0001_entries.sql"), include_str!("migrations/0002_gone.sql")];
 
+/// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
+macro_rules! sql {
+    ($($part:tt),+) => { Text { bytes: concat!($(sql!(@bytes $part)),+), hex: concat!($(sql!(@hex $part)),+) } };
+    (@bytes ($_:ident $bytes:literal)) => { $bytes };
+    (@hex (read $column:literal)) => { concat!("hex(", $column, ")") };
+    (@hex (bind $parameter:literal)) => { concat!("unhex(", $parameter, ")") };
+    (@$_:ident $text:literal) => { $text };
+}
+
 /// The head is row 0, further content rows 1 and up; a life that an invalidation began is negative.
-const GET: &str = "SELECT 0 AS n, head, body FROM entries WHERE key = ?1 \
-     UNION ALL SELECT n, NULL, body FROM chunks WHERE key = ?1 \
-     UNION ALL SELECT -life, NULL, NULL FROM gone WHERE key = ?1";
-const PUT: &str = "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
-     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7)";
-const PUT_CHUNK: &str = "INSERT OR REPLACE INTO chunks (key, n, body) SELECT ?1, ?2, ?3 \
-     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?4)";
-const DROP_CHUNKS: &str = "DELETE FROM chunks WHERE key = ?1";
-const PUT_HEAD: &str = "UPDATE entries SET until = ?2, stored = ?3, head = ?4 \
-     WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?5)";
+const GET: Text = sql!(
+    "SELECT 0 AS n, ", (read "head"), ", ", (read "body"), " FROM entries WHERE key = ?1 \
+     UNION ALL SELECT n, NULL, ", (read "body"), " FROM chunks WHERE key = ?1 \
+     UNION ALL SELECT -life, NULL, NULL FROM gone WHERE key = ?1"
+);
+const PUT: Text = sql!(
+    "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) \
+     SELECT ?1, ?2, ?3, ?4, ", (bind "?5"), ", ", (bind "?6"), " \
+     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7)"
+);
+const PUT_CHUNK: Text = sql!(
+    "INSERT OR REPLACE INTO chunks (key, n, body) SELECT ?1, ?2, ", (bind "?3"), " \
+     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?4)"
+);
+const DROP_CHUNKS: Text = Text::plain("DELETE FROM chunks WHERE key = ?1");
+const PUT_HEAD: Text = sql!(
+    "UPDATE entries SET until = ?2, stored = ?3, head = ", (bind "?4"), " \
+     WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?5)"
+);
 /// Whether the URL was invalidated since; a batch that stores ends with it.
-const REFUSED: &str = "SELECT 1 FROM gone WHERE key = ?1 AND life <> ?2";
-const DELETE: &str = "DELETE FROM entries WHERE key = ?1";
-const PUT_GONE: &str = "INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)";
-const SWEEP: &str = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE until <= ?1 LIMIT 500)";
-const SWEEP_CHUNKS: &str = "DELETE FROM chunks WHERE key IN \
-     (SELECT key FROM chunks WHERE key NOT IN (SELECT key FROM entries) LIMIT 500)";
-const SWEEP_GONE: &str = "DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)";
-const VERSION: &str = "SELECT version FROM terrace_schema";
+const REFUSED: Text = Text::plain("SELECT 1 FROM gone WHERE key = ?1 AND life <> ?2");
+const DELETE: Text = Text::plain("DELETE FROM entries WHERE key = ?1");
+const PUT_GONE: Text = Text::plain("INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)");
+const SWEEP: Text =
+    Text::plain("DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE until <= ?1 LIMIT 500)");
+const SWEEP_CHUNKS: Text = Text::plain(
+    "DELETE FROM chunks WHERE key IN \
+     (SELECT key FROM chunks WHERE key NOT IN (SELECT key FROM entries) LIMIT 500)",
+);
+const SWEEP_GONE: Text =
+    Text::plain("DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)");
+/// Whether anything is left to be swept.
+const OVER: Text = Text::plain("SELECT 1 FROM entries WHERE until <= ?1 LIMIT 1");
+const VERSION: Text = Text::plain("SELECT version FROM terrace_schema");
 
 /// What L2 holds under a key.
 pub(super) enum Held {
@@ -100,14 +127,14 @@ fn assemble(rows: Vec<Vec<Value>>) -> Result<(Entry, Timestamp), codec::Corrupt>
     let mut head = None;
     let mut parts: Vec<(i64, Vec<u8>)> = Vec::with_capacity(rows.len());
     for row in rows {
-        match <[Value; 3]>::try_from(row).map_err(|_| codec::Corrupt)? {
-            [Value::Integer(0), Value::Blob(bytes), Value::Blob(body)] => {
-                head = Some(codec::decode_head(&bytes)?);
-                parts.push((0, body));
-            }
-            [Value::Integer(n), Value::Null, Value::Blob(body)] => parts.push((n, body)),
+        let [n, first, body] = <[Value; 3]>::try_from(row).map_err(|_| codec::Corrupt)?;
+        let Value::Integer(n) = n else { return Err(codec::Corrupt) };
+        match (n, first) {
+            (0, bytes) => head = Some(codec::decode_head(&bytes.into_bytes().ok_or(codec::Corrupt)?)?),
+            (_, Value::Null) => {}
             _ => return Err(codec::Corrupt),
         }
+        parts.push((n, body.into_bytes().ok_or(codec::Corrupt)?));
     }
     let (head, until, _) = head.ok_or(codec::Corrupt)?;
     let body = match (parts.len(), parts.pop()) {
@@ -211,9 +238,27 @@ pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u6
 
 fn sweep_now_and_then<H: Host>(tiers: &Tiers<'_, H>, statements: &mut Vec<Statement>, now: Timestamp) {
     if tiers.host.random().is_multiple_of(SWEEP_EVERY) {
-        statements.push(Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] });
-        statements.push(Statement { sql: SWEEP_CHUNKS, params: vec![] });
-        statements.push(Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] });
+        statements.extend(sweeping(now));
+    }
+}
+
+fn sweeping(now: Timestamp) -> [Statement; 3] {
+    [
+        Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] },
+        Statement { sql: SWEEP_CHUNKS, params: vec![] },
+        Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] },
+    ]
+}
+
+/// Removes what is over, in batches, until all of it is gone or enough was done for once.
+pub(super) async fn sweep<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) {
+    for _ in 0..SWEEPS {
+        let mut statements = Vec::from(sweeping(now));
+        statements.push(Statement { sql: OVER, params: vec![Value::Integer(now.0)] });
+        match batch(tiers, statements).await {
+            Some(left) if !left.is_empty() => {}
+            _ => return,
+        }
     }
 }
 
@@ -274,7 +319,8 @@ async fn migrate<H: Host>(host: &H) -> Result<(), StoreError> {
         )));
     }
     for migration in MIGRATIONS.iter().skip(version) {
-        let statements: Vec<_> = statements(migration).map(|sql| Statement { sql, params: vec![] }).collect();
+        let statements: Vec<_> =
+            statements(migration).map(|sql| Statement { sql: Text::plain(sql), params: vec![] }).collect();
         host.sql().batch(&statements).await?;
     }
     Ok(())

@@ -274,3 +274,12 @@ fn a_route_is_found_whatever_the_slashes() {
     cache.respond(200, &[("cache-control", "max-age=60")], "");
     assert_eq!(cache.get("/api//account///me").tier(), "BYPASS");
 }
+
+#[test]
+fn a_response_without_a_date_gets_one_whether_it_is_stored_or_not() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "no-store")], "passing");
+    assert_eq!(cache.get("/a").field("date"), "Fri, 15 Jan 2027 08:00:00 GMT");
+    cache.respond(200, &[("cache-control", "no-store"), ("date", "Fri, 15 Jan 2027 07:00:00 GMT")], "passing");
+    assert_eq!(cache.get("/a").field("date"), "Fri, 15 Jan 2027 07:00:00 GMT");
+}

@@ -5,5 +5,6 @@ mod support;
 
 mod failures;
 mod flow;
+mod memory;
 mod partial;
 mod tiers;

@@ -249,3 +249,72 @@ fn what_is_over_is_swept_from_l2() {
     cache.respond(200, &[("cache-control", "max-age=1")], "again");
     assert_eq!(cache.get("/a").tier(), "MISS");
 }
+
+#[test]
+fn with_second_hit_admission_a_response_takes_the_place_of_the_one_that_l1_holds() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n");
+    cache.respond(200, &[("cache-control", "max-age=100")], "old");
+    let tiers: Vec<String> = (0..3).map(|_| cache.get("/a").tier().to_string()).collect();
+    assert_eq!(tiers, ["MISS", "L2-HIT", "L1-HIT"]);
+    cache.wait(200);
+    cache.respond(200, &[("cache-control", "max-age=100")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+    let next = cache.get("/a");
+    assert_eq!((next.tier(), next.text()), ("L1-HIT", "new"));
+}
+
+#[test]
+fn what_l1_still_shows_after_an_invalidation_is_not_used() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1000")], "old");
+    cache.get("/a");
+    let before = cache.host.world.kv.borrow().clone();
+    cache.respond(204, &[], "");
+    cache.send(http::Method::DELETE, "/a", &[]);
+    // A store that is eventually consistent goes on showing what it held.
+    *cache.host.world.kv.borrow_mut() = before.clone();
+    cache.respond(200, &[("cache-control", "max-age=1000")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+    *cache.host.world.kv.borrow_mut() = before;
+    let (l2, l1) = (cache.get("/a"), cache.get("/a"));
+    assert_eq!((l2.tier(), l2.text()), ("L2-HIT", "new"));
+    assert_eq!((l1.tier(), l1.text()), ("L1-HIT", "new"));
+}
+
+#[test]
+fn bytes_that_travelled_as_digits_are_the_same_in_the_database() {
+    let body: &'static [u8] = (0..=255u8).cycle().take(2_500_000).collect::<Vec<_>>().leak();
+    for (written, read) in [(true, false), (false, true), (true, true)] {
+        let mut cache = Cache::new("");
+        cache.host.world.sql_is_text.set(written);
+        cache.origin(Script::Respond(200, owned(&[("cache-control", "max-age=100"), ("etag", "\"1\"")]), vec![body]));
+        cache.get("/a");
+        cache.restart();
+        cache.host.world.sql_is_text.set(read);
+        let found = cache.get("/a");
+        assert_eq!((found.tier(), found.body.as_deref()), ("L2-HIT", Some(body)), "{written} {read}");
+        // A head of its own, as a 304 writes it.
+        cache.wait(150);
+        cache.respond(304, &[("cache-control", "max-age=1000"), ("etag", "\"1\"")], "");
+        cache.get("/a");
+        cache.restart();
+        cache.host.world.sql_is_text.set(written);
+        let found = cache.get("/a");
+        assert_eq!((found.tier(), found.body.as_deref()), ("L2-HIT", Some(body)), "{written} {read}");
+    }
+}
+
+#[test]
+fn a_sweep_removes_what_is_over_and_nothing_else() {
+    let mut cache = Cache::new("[cache]\nstale_if_error = \"0s\"\nstale_while_revalidate = \"0s\"\n");
+    for n in 0..1200 {
+        let lifetime = if n % 3 == 0 { "max-age=1000" } else { "max-age=10" };
+        cache.respond(200, &[("cache-control", lifetime)], "hello");
+        cache.get(&format!("/{n}"));
+    }
+    let rows =
+        |cache: &Cache| cache.host.database.query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0));
+    cache.wait(100);
+    cache.sweep();
+    assert_eq!(rows(&cache), Ok(400));
+}
