@@ -383,6 +383,41 @@ fn a_part_never_takes_the_place_of_a_good_whole_that_came_meanwhile() {
 }
 
 #[test]
+fn a_part_that_l1_still_shows_does_not_undo_the_whole_in_l2() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n");
+    cache.origin(part(0, 5, "\"v\""));
+    range(&mut cache, "bytes=0-4");
+    range(&mut cache, "bytes=0-4");
+    let old = cache.host.world.kv.borrow().clone();
+    cache.origin(part(5, 10, "\"v\""));
+    range(&mut cache, "bytes=5-9");
+    // Another instance completed it, and the key-value store shows here what it was before.
+    *cache.host.world.kv.borrow_mut() = old;
+    cache.origin(part(6, 8, "\"v\""));
+    assert_eq!(range(&mut cache, "bytes=6-7").text(), "67");
+    for tier in ["L1-HIT", "L2-HIT"] {
+        let whole = cache.get("/a");
+        assert_eq!((whole.status, whole.text(), whole.tier()), (200, ALL, tier));
+        cache.restart();
+    }
+}
+
+#[test]
+fn parts_of_one_object_take_turns() {
+    let mut cache = Cache::new("");
+    cache.origin(part(0, 5, "\"v\""));
+    range(&mut cache, "bytes=0-4");
+    // Both come at once; whichever is joined, the other neither undoes it nor is lost for the client.
+    cache.origin(part(5, 7, "\"v\"")).origin(part(4, 9, "\"v\""));
+    let (one, other) =
+        (cache.open_with("/a", &[("range", "bytes=5-6")]), cache.open_with("/a", &[("range", "bytes=4-8")]));
+    drop((one, other));
+    cache.settle();
+    assert_eq!(range(&mut cache, "bytes=0-6").text(), "0123456");
+    assert_eq!(cache.asked(), 3);
+}
+
+#[test]
 fn a_part_joins_a_whole_of_the_same_content_by_updating_its_fields() {
     let mut cache = Cache::new("[cache]\nstale_while_revalidate = \"0s\"\n");
     cache.respond(200, &[("cache-control", "max-age=10"), ("etag", "\"v\"")], ALL);
