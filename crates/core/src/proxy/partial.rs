@@ -220,7 +220,7 @@ impl Proxy {
                 Some(assemble(head(), partial::held(&held.head), held.body.clone()))
             }
             Union::Apart => Some(assemble(head(), part, body)),
-            Union::Different if held.head.freshness.received <= trip.sent => alone(body),
+            Union::Different if held.head.freshness.received < trip.sent => alone(body),
             Union::Different => None,
         };
         if let Some(entry) = entry {
@@ -235,4 +235,24 @@ fn assemble(head: Head, part: Part, body: Bytes) -> Entry {
     fields.remove("content-range");
     fields.set("content-length", body.len().to_string());
     Entry::new(head.status, fields, head.freshness, head.selecting, body).with_part(part)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn parts_of_one_object_take_turns_and_few_objects_are_joined_at_once() {
+        let config = Config::parse("[origin]\nurl = \"http://origin.test\"\n", "terrace.toml").unwrap();
+        let proxy = Proxy::new(config);
+        let key = |n| Key([n; 32]);
+        let first = proxy.join(key(0));
+        assert!(first.is_some() && proxy.join(key(0)).is_none());
+        let others: Vec<_> = (1..4).map(|n| proxy.join(key(n))).collect();
+        assert!(others.iter().all(Option::is_some) && proxy.join(key(4)).is_none());
+        drop(first);
+        assert!(proxy.join(key(4)).is_some() && proxy.join(key(0)).is_some());
+    }
 }

@@ -60,7 +60,7 @@ fn a_stored_part_answers_for_the_ranges_within_it() {
 #[test]
 fn a_part_is_never_used_for_anything_else() {
     let mut cache = Cache::new("");
-    cache.origin(part(2, 8, ""));
+    cache.origin(part(2, 8, "\"v\""));
     range(&mut cache, "bytes=2-7");
     cache.respond(200, &[("content-length", "10"), ("cache-control", "no-store")], "");
     let head = cache.send(Method::HEAD, "/a", &[("range", "bytes=2-7")]);
@@ -184,6 +184,20 @@ fn parts_grow_in_both_directions_and_a_resumed_download_joins() {
 }
 
 #[test]
+fn a_resumed_download_that_does_not_join_is_not_stored() {
+    let mut cache = Cache::new("");
+    cache.origin(part(0, 5, "\"v\""));
+    range(&mut cache, "bytes=0-4");
+    cache.wait(1);
+    let fields = [("etag", "\"v\""), ("cache-control", "max-age=60"), ("content-range", "bytes 5-9/11")];
+    cache.respond(206, &fields, "56789");
+    let resumed = cache.get_with("/a", &[("range", "bytes=5-9"), ("if-range", "\"v\"")]);
+    assert_eq!((resumed.status, resumed.text()), (206, "56789"));
+    // It may lack fields, so that it does not stand alone.
+    assert_eq!(range(&mut cache, "bytes=0-4").tier(), "L1-HIT");
+}
+
+#[test]
 fn what_is_not_of_one_content_is_not_joined_and_the_newer_is_kept() {
     for (old, new) in [("\"v\"", "\"w\""), ("W/\"v\"", "W/\"v\""), ("", ""), ("\"v\"", "W/\"v\"")] {
         let mut cache = Cache::new("");
@@ -236,6 +250,8 @@ fn two_parts_that_are_too_large_together_are_not_joined() {
     cache.origin(part(0, 7, "\"v\""));
     assert_eq!(range(&mut cache, "bytes=0-6").field("cache-status"), "terrace; fwd=partial; detail=too-large");
     // The whole would not be kept, so that the rest is not asked for.
+    cache.origin(part(0, 6, "\"v\""));
+    assert_eq!(range(&mut cache, "bytes=0-5").field("cache-status"), "terrace; fwd=partial; stored");
     cache.respond(200, &[("cache-control", "max-age=60")], ALL);
     assert_eq!(cache.get("/a").text(), ALL);
     assert_eq!(seen(&cache, "range"), None);
@@ -367,18 +383,16 @@ fn a_stale_part_is_refreshed_behind_the_answer_as_a_part() {
 
 #[test]
 fn a_part_never_takes_the_place_of_a_good_whole_that_came_meanwhile() {
-    for (etag, whole) in [("\"v\"", ALL), ("", ALL), ("\"w\"", ALL)] {
+    for etag in ["\"v\"", "", "\"w\""] {
         let mut cache = Cache::new("");
         // The part is on its way while the whole is asked for, comes and is stored.
-        cache.origin(part(0, 5, etag));
-        let slow = cache.open_with("/a", &[("range", "bytes=0-4")]);
-        cache.wait(1);
-        cache.respond(200, &[("cache-control", "max-age=600"), ("etag", "\"v\"")], whole);
-        assert_eq!(cache.get("/a").text(), whole);
-        drop(slow);
-        cache.settle();
+        cache.origin(Script::After(500, Box::new(part(0, 5, etag))));
+        cache.respond(200, &[("cache-control", "max-age=600"), ("etag", "\"v\"")], ALL);
+        let answers = cache.get_at_once("/a", &[&[("range", "bytes=0-4")], &[]]);
+        assert_eq!((answers[0].status, answers[0].text()), (206, "01234"));
+        assert_eq!((answers[1].status, answers[1].text()), (200, ALL));
         let after = cache.get("/a");
-        assert_eq!((after.status, after.text(), after.tier()), (200, whole, "L1-HIT"), "{etag}");
+        assert_eq!((after.status, after.text(), after.tier()), (200, ALL, "L1-HIT"), "{etag}");
     }
 }
 
@@ -403,18 +417,16 @@ fn a_part_that_l1_still_shows_does_not_undo_the_whole_in_l2() {
 }
 
 #[test]
-fn parts_of_one_object_take_turns() {
+fn parts_that_come_in_another_order_than_they_were_asked_for_are_joined() {
     let mut cache = Cache::new("");
-    cache.origin(part(0, 5, "\"v\""));
-    range(&mut cache, "bytes=0-4");
-    // Both come at once; whichever is joined, the other neither undoes it nor is lost for the client.
-    cache.origin(part(5, 7, "\"v\"")).origin(part(4, 9, "\"v\""));
-    let (one, other) =
-        (cache.open_with("/a", &[("range", "bytes=5-6")]), cache.open_with("/a", &[("range", "bytes=4-8")]));
-    drop((one, other));
-    cache.settle();
-    assert_eq!(range(&mut cache, "bytes=0-6").text(), "0123456");
-    assert_eq!(cache.asked(), 3);
+    let late = |script| Script::After(500, Box::new(script));
+    cache.origin(late(part(0, 5, "\"v\""))).origin(part(4, 7, "\"v\"")).origin(late(part(7, 10, "\"v\"")));
+    let ranges: [&[(&str, &str)]; 3] =
+        [&[("range", "bytes=0-4")], &[("range", "bytes=4-6")], &[("range", "bytes=7-9")]];
+    let answers: Vec<Answer> = cache.get_at_once("/a", &ranges);
+    assert_eq!(answers.iter().map(Answer::text).collect::<Vec<_>>(), ["01234", "456", "789"]);
+    let whole = cache.get("/a");
+    assert_eq!((whole.status, whole.text(), whole.tier()), (200, ALL, "L1-HIT"));
 }
 
 #[test]
