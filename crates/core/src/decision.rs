@@ -65,7 +65,7 @@ reasons! {
         TooLarge = "too-large",
         /// The content was cut, or its length is not what Content-Length said (RFC 9111 3.3).
         Incomplete = "incomplete",
-        /// 206: partial content is passed on and not stored.
+        /// A 206 that says not which part of what it is, or whose fields are not all there (RFC 9111 3.3).
         Partial = "partial",
         /// must-understand, and the status is not understood (RFC 9111 5.2.2.3).
         NotUnderstood = "must-understand",

@@ -22,8 +22,10 @@ pub struct Entry {
 /// A stored response without its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// The status code as received.
+    /// The status code as received; 206 where a part alone is stored.
     pub status: u16,
+    /// Which part is stored, where it is not all of the content (RFC 9111 3.3).
+    pub part: Option<Part>,
     /// The fields as received, without those that a cache must not keep (RFC 9111 3.1).
     pub fields: Fields,
     /// Absolute times and how long it may be used.
@@ -39,6 +41,34 @@ pub struct Head {
     pub body_len: u64,
     /// XXH3-64 of the content.
     pub body_sum: u64,
+}
+
+/// One interval of a content whose whole length is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends, exclusive.
+    pub end: u64,
+    /// The length of the whole content.
+    pub complete: u64,
+}
+
+impl Part {
+    /// How long it is.
+    pub fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it is all there is.
+    pub fn is_whole(&self) -> bool {
+        self.start == 0 && self.end == self.complete
+    }
 }
 
 /// The request fields that a response's Vary names, with the normalised values of the request that it answered.
@@ -61,6 +91,7 @@ impl Entry {
     pub fn new(status: u16, fields: Fields, freshness: Freshness, selecting: Selecting, body: Bytes) -> Self {
         let head = Head {
             status,
+            part: None,
             fields,
             freshness,
             selecting,
@@ -70,5 +101,13 @@ impl Entry {
             body_sum: codec::checksum(&body),
         };
         Entry { head, body }
+    }
+
+    /// The same with the interval that the content is; all there is makes it a 200 (RFC 9110 15.3.7.3).
+    pub fn with_part(mut self, part: Part) -> Self {
+        let whole = part.is_whole();
+        self.head.status = if whole { 200 } else { 206 };
+        self.head.part = (!whole).then_some(part);
+        self
     }
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use terrace_core::entry::codec::{Corrupt, decode, decode_head, encode, encode_head};
-use terrace_core::entry::{Entry, MAX_VARIANTS, Selecting, Variant};
+use terrace_core::entry::codec::{Corrupt, VERSION, decode, decode_head, encode, encode_head};
+use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selecting, Variant};
 use terrace_core::fields::Fields;
 use terrace_core::key::Key;
 use terrace_core::rules::freshness::{Freshness, Source};
@@ -56,11 +56,19 @@ prop_compose! {
         generation in any::<u64>(),
         variants in vec(variant(), 0..MAX_VARIANTS),
         body in vec(any::<u8>(), 0..3000),
+        around in option::of((0..u64::MAX / 4, 0..u64::MAX / 4)),
     ) -> Entry {
+        let status = if status == 206 { 200 } else { status };
+        let length = body.len() as u64;
         let mut entry = Entry::new(status, Fields::from_list(fields), freshness, selecting, Bytes::from(body));
         entry.head.generation = generation;
         entry.head.variants = variants;
-        entry
+        match around.filter(|_| length > 0) {
+            Some((start, rest)) => {
+                entry.with_part(Part { start, end: start + length, complete: start + length + rest })
+            }
+            None => entry,
+        }
     }
 }
 
@@ -97,7 +105,7 @@ proptest! {
     /// A checksum that fits does not make the rest true: lengths are bounded by what is there.
     #[test]
     fn rubbish_behind_a_good_checksum_does_no_harm(rubbish in vec(any::<u8>(), 0..400)) {
-        let mut record = b"TRC\x01".to_vec();
+        let mut record = [b"TRC", [VERSION].as_slice()].concat();
         record.extend_from_slice(&(rubbish.len() as u32).to_le_bytes());
         let until = 5i64.to_le_bytes();
         record.extend_from_slice(&until);
@@ -106,4 +114,35 @@ proptest! {
         record.extend_from_slice(&rubbish);
         let _ = decode(Bytes::from(record));
     }
+}
+
+/// A part and nothing else is a 206, begins and ends within the whole, and is not all of it.
+#[test]
+fn a_part_that_cannot_be_is_not_an_entry() {
+    let freshness = Freshness {
+        born: Timestamp(0),
+        requested: Timestamp(0),
+        received: Timestamp(0),
+        lifetime_ms: 1,
+        source: Source::MaxAge,
+        stale_while_revalidate_ms: 0,
+        stale_if_error_ms: 0,
+        must_revalidate: false,
+        no_cache: false,
+        has_validator: false,
+    };
+    let entry = |status, part, body: &'static str| {
+        let body = Bytes::from_static(body.as_bytes());
+        let mut entry = Entry::new(status, Fields::new(), freshness.clone(), Selecting::default(), body);
+        entry.head.part = part;
+        decode(Bytes::from(encode(&entry, Timestamp(0)))).is_ok()
+    };
+    let part = |start, end, complete| Some(Part { start, end, complete });
+    assert!(entry(206, part(3, 8, 10), "34567"));
+    assert!(!entry(206, None, "34567"), "it would pass for the whole");
+    assert!(!entry(200, part(3, 8, 10), "34567"));
+    assert!(!entry(206, part(0, 5, 5), "34567"), "that is all of it");
+    assert!(!entry(206, part(6, 11, 10), "34567"), "past the end");
+    assert!(!entry(206, part(u64::MAX - 2, u64::MAX, u64::MAX), "34567"), "past all numbers");
+    assert!(!entry(206, part(3, 3, 10), ""), "nothing");
 }

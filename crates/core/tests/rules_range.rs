@@ -119,14 +119,21 @@ fn how_parts_are_sent() {
     assert_eq!(content_range(0, 2, 10), "bytes 0-1/10", "14.4");
     assert_eq!(unsatisfied_range(10), "bytes */10", "14.4");
     let body = Bytes::from_static(b"0123456789");
-    let sent = multipart(&body, &[(5, 7), (0, 1)], Some(b"text/plain"), 10, "B");
+    let sent = multipart(0, &body, &[(5, 7), (0, 1)], Some(b"text/plain"), 10, "B");
     assert_eq!(
         sent,
         "--B\r\nContent-Type: text/plain\r\nContent-Range: bytes 5-6/10\r\n\r\n56\r\n\
          --B\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-0/10\r\n\r\n0\r\n--B--\r\n",
         "14.6"
     );
-    let sent = multipart(&body, &[(0, 1), (99, 100), (3, 2)], None, 10, "B");
+    let sent = multipart(4, &Bytes::from_static(b"4567"), &[(4, 5), (6, 8), (2, 5)], None, 10, "B");
+    assert_eq!(
+        sent,
+        "--B\r\nContent-Range: bytes 4-4/10\r\n\r\n4\r\n--B\r\nContent-Range: bytes 6-7/10\r\n\r\n67\r\n\
+         --B\r\nContent-Range: bytes 2-4/10\r\n\r\n\r\n--B--\r\n",
+        "14.6 from a part"
+    );
+    let sent = multipart(0, &body, &[(0, 1), (99, 100), (3, 2)], None, 10, "B");
     assert!(
         sent.starts_with(b"--B\r\nContent-Range: bytes 0-0/10\r\n\r\n0\r\n--B\r\n"),
         "a part that is not there is empty"

@@ -99,7 +99,7 @@ fn statuses() {
     for status in [100, 101, 103, 199, 304, 412, 416, 417, 428, 429, 431, 511, 600, 999] {
         assert_eq!(get(&[], status, explicit, &rfc()).err(), Some(NotStored::Status), "3, RFC 6585: {status}");
     }
-    assert_eq!(get(&[], 206, explicit, &rfc()).err(), Some(NotStored::Partial), "3.3");
+    assert_eq!(get(&[], 206, explicit, &rfc()).err(), Some(NotStored::Partial), "3.3: see rules_partial.rs");
     for status in [400, 408, 413, 421, 425] {
         assert_eq!(get(&[], status, explicit, &safe()).err(), Some(NotStored::Status), "one client's fault: {status}");
         let listed = Policy { negative_ttl: vec![(status, Duration::from_secs(1))], ..safe() };

@@ -2,6 +2,7 @@
 
 use super::{Behaviour, noise};
 use crate::client::{Request, Response};
+use crate::origin::Seen;
 use crate::reply::Reply;
 use crate::world::World;
 
@@ -15,6 +16,11 @@ pub const ALL: &[Behaviour] = behaviours![
     a_range_comes_from_l2_too,
     a_condition_comes_before_a_range,
     a_range_of_a_head_or_an_error_is_ignored,
+    a_stored_part_answers_for_the_ranges_within_it_and_for_nothing_else,
+    parts_of_one_content_are_joined,
+    parts_of_other_content_are_not_joined,
+    the_rest_of_what_is_held_is_asked_for_and_the_whole_is_answered,
+    a_part_without_its_place_or_not_whole_is_not_stored,
 ];
 
 const SIZE: usize = 10_000;
@@ -198,4 +204,110 @@ async fn a_range_of_a_head_or_an_error_is_ignored(world: World) {
     origin.serve("/gone", Reply::status(410).body("gone for ever").with("Cache-Control", "max-age=60"));
     terrace.warm("/gone").await;
     terrace.get_with("/gone", "Range", "bytes=0-3").await.has_status(410).has_body("gone for ever");
+}
+
+/// The part of [`content`] that a request asks for, by an origin that knows one range and If-Range.
+fn part_of(seen: &Seen, etag: &str) -> Reply {
+    let whole = || Reply::fresh(content()).with("ETag", etag);
+    let range = seen.field("range").and_then(|range| range.strip_prefix("bytes="));
+    let Some((first, last)) = range.and_then(|range| range.split_once('-')) else { return whole() };
+    if seen.field("if-range").is_some_and(|condition| condition != etag) {
+        return whole();
+    }
+    let first: usize = first.parse().expect("the origin is asked for no suffix");
+    let last = last.parse().map_or(SIZE - 1, |last: usize| last.min(SIZE - 1));
+    Reply::status(206)
+        .body(content()[first..=last].to_vec())
+        .with("Content-Range", format!("bytes {first}-{last}/{SIZE}"))
+        .with("Cache-Control", "max-age=60")
+        .with("ETag", etag)
+}
+
+fn range(range: &str) -> Request {
+    Request::get("/x").with("Range", range)
+}
+
+async fn a_stored_part_answers_for_the_ranges_within_it_and_for_nothing_else(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    origin.on("/x", |seen| part_of(seen, "\"e\""));
+    terrace.warm_with(&range("bytes=1000-1999")).await.has_status(206).has_body(&content()[1000..2000]);
+    let asked = origin.count("/x");
+    let within = terrace.send(&range("bytes=1500-1599")).await;
+    within.has_status(206).has_tier("L1-HIT").has_body(&content()[1500..1600]).has_field("etag", "\"e\"");
+    within.has_field("content-range", &format!("bytes 1500-1599/{SIZE}")).has_field("content-length", "100");
+    let two = terrace.send(&range("bytes=1000-1009,1990-1999")).await;
+    let wanted = [
+        (format!("bytes 1000-1009/{SIZE}"), content()[1000..1010].to_vec()),
+        (format!("bytes 1990-1999/{SIZE}"), content()[1990..2000].to_vec()),
+    ];
+    assert_eq!(parts(&two), wanted);
+    assert_eq!(origin.count("/x"), asked);
+    let head = terrace.send(&Request::new("HEAD", "/x")).await;
+    head.has_status(200).has_body("");
+    assert!(head.is_miss(), "{head:?}");
+    terrace.send(&range("bytes=3000-3009")).await.has_status(206).has_body(&content()[3000..3010]);
+    terrace.send(&range("bytes=1000-1999").with("If-Range", "\"o\"")).await.has_status(200).has_body(content());
+    terrace.warm("/x").await.has_status(200).has_body(content()).lacks("content-range");
+}
+
+async fn parts_of_one_content_are_joined(world: World) {
+    let (origin, mut terrace) = world.serve("").await;
+    origin.on("/x", |seen| part_of(seen, "\"e\""));
+    for (first, last) in [(0, 3999), (4000, 6999), (6500, 9999)] {
+        let one = terrace.warm_with(&range(&format!("bytes={first}-{last}"))).await;
+        one.has_status(206).has_body(&content()[first..=last]);
+        // What came before is still held.
+        terrace.send(&range("bytes=0-9")).await.has_tier("L1-HIT").has_body(&content()[..10]);
+    }
+    let asked = origin.count("/x");
+    terrace.get("/x").await.has_status(200).has_tier("L1-HIT").has_body(content()).lacks("content-range");
+    terrace.restart().await;
+    let whole = terrace.get("/x").await;
+    whole.has_status(200).has_tier("L2-HIT").has_body(content()).has_field("content-length", &SIZE.to_string());
+    assert_eq!(origin.count("/x"), asked);
+}
+
+async fn parts_of_other_content_are_not_joined(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    for (first, second) in [("\"e\"", "\"f\""), ("W/\"e\"", "W/\"e\"")] {
+        origin.on("/x", move |seen| part_of(seen, first));
+        terrace.warm_with(&range("bytes=0-4999")).await.has_field("etag", first);
+        origin.on("/x", move |seen| part_of(seen, second));
+        terrace.warm_with(&range("bytes=5000-9999")).await.has_field("etag", second);
+        let asked = origin.count("/x");
+        terrace.send(&range("bytes=4000-5999")).await.has_status(206).has_body(&content()[4000..6000]);
+        assert_eq!(origin.count("/x"), asked + 1, "{first} and {second} were joined");
+        terrace.send(&Request::new("DELETE", "/x")).await;
+    }
+}
+
+async fn the_rest_of_what_is_held_is_asked_for_and_the_whole_is_answered(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    origin.on("/x", |seen| part_of(seen, "\"e\""));
+    terrace.warm_with(&range("bytes=0-5999")).await;
+    let whole = terrace.get("/x").await;
+    whole.has_status(200).has_tier("REVALIDATED").has_body(content()).lacks("content-range");
+    let last = origin.last("/x");
+    assert_eq!((last.field("range"), last.field("if-range")), (Some("bytes=6000-"), Some("\"e\"")));
+    terrace.warm("/x").await.has_status(200).has_body(content());
+    // It has changed meanwhile: the origin sends all of it.
+    origin.on("/x", |seen| part_of(seen, "\"e\""));
+    terrace.send(&Request::new("DELETE", "/x")).await;
+    terrace.warm_with(&range("bytes=0-5999")).await;
+    origin.on("/x", |seen| part_of(seen, "\"f\""));
+    terrace.get("/x").await.has_status(200).has_body(content()).has_field("etag", "\"f\"");
+}
+
+async fn a_part_without_its_place_or_not_whole_is_not_stored(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    let part = || Reply::status(206).body("01234").with("Cache-Control", "max-age=60").with("ETag", "\"e\"");
+    for reply in [
+        part(),
+        part().with("Content-Range", "bytes 0-4/*"),
+        part().with("Content-Range", "bytes 4-9/10"),
+        part().with("Content-Range", "items 0-4/10"),
+    ] {
+        origin.serve("/x", reply);
+        terrace.stays_a_miss(&range("bytes=0-4")).await;
+    }
 }

@@ -199,6 +199,11 @@ impl Config {
         schema::read(text, file)
     }
 
+    /// The largest content that any tier takes, in bytes.
+    pub fn max_size(&self) -> u64 {
+        self.l1.max_size.max(self.l2.max_size)
+    }
+
     /// Sets the origin from outside the file (`--origin`, the Spin variable `origin_url`), under the same rules as
     /// `origin.url`. The error is one line, without any credentials.
     pub fn set_origin(&mut self, url: &str) -> Result<(), String> {

@@ -8,7 +8,7 @@
 //! content. Whatever does not fit is [`Corrupt`], which is a miss. Decoding never panics and allocates no more than the input's size
 //! times a small constant.
 
-use super::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
+use super::{Entry, Head, MAX_VARIANTS, Part, Selecting, Variant};
 use crate::fields::Fields;
 use crate::key::Key;
 use crate::rules::freshness::{Freshness, Source};
@@ -110,6 +110,7 @@ fn put_head(out: &mut Vec<u8>, head: &Head) {
     out.extend_from_slice(&head.status.to_le_bytes());
     out.extend_from_slice(&head.body_len.to_le_bytes());
     out.extend_from_slice(&head.body_sum.to_le_bytes());
+    put_part(out, head.part);
     put_freshness(out, &head.freshness);
     put_count(out, head.fields.len());
     for (name, value) in head.fields.as_list() {
@@ -130,6 +131,11 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
     let status = from.u16()?;
     let body_len = from.u64()?;
     let body_sum = from.u64()?;
+    let part = take_part(from, body_len)?;
+    // What is a part by its status alone would pass for the whole.
+    if part.is_some() != (status == 206) {
+        return Err(Corrupt);
+    }
     let freshness = take_freshness(from)?;
     let count = from.count(8)?;
     let mut fields = Vec::with_capacity(count + 8);
@@ -155,6 +161,7 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
     }
     Ok(Head {
         status,
+        part,
         fields: Fields::from_list(fields),
         freshness,
         selecting,
@@ -163,6 +170,27 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         body_len,
         body_sum,
     })
+}
+
+/// Its end is not written: it is where the content ends.
+fn put_part(out: &mut Vec<u8>, part: Option<Part>) {
+    out.push(u8::from(part.is_some()));
+    if let Some(part) = part {
+        out.extend_from_slice(&part.start.to_le_bytes());
+        out.extend_from_slice(&part.complete.to_le_bytes());
+    }
+}
+
+fn take_part(from: &mut Reader<'_>, body_len: u64) -> Result<Option<Part>, Corrupt> {
+    match from.u8()? {
+        0 => return Ok(None),
+        1 => {}
+        _ => return Err(Corrupt),
+    }
+    let (start, complete) = (from.u64()?, from.u64()?);
+    let end = start.checked_add(body_len).filter(|end| *end <= complete).ok_or(Corrupt)?;
+    let part = Part { start, end, complete };
+    if part.is_empty() || part.is_whole() { Err(Corrupt) } else { Ok(Some(part)) }
 }
 
 fn put_freshness(out: &mut Vec<u8>, f: &Freshness) {

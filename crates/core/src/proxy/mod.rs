@@ -5,16 +5,20 @@
 //!                  -> forward -> confirmed                the origin said 304
 //!                             -> received -> (store)      a new response streams to the client
 //!                             -> stale_on_error           the origin failed, stale content is allowed
+//!                  -> beyond_part -> complete             a part is held, and the rest of it is asked for
 //!        -> pass                                          not for the cache: unsafe methods, routes that are off
 //! ```
 
 mod check;
+mod partial;
+mod refresh;
 mod serve;
 mod transfer;
 
 use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives};
 use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier};
+use crate::entry::Head;
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key};
@@ -23,7 +27,7 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, invalidate, update, validate};
+use crate::rules::{Exchange, invalidate, range, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
@@ -40,9 +44,6 @@ use std::time::Duration;
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
 
-/// How many background refreshes may run in one instance; past it stale content is served without one.
-const MAX_REFRESHES: usize = 256;
-
 /// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
 const INVALIDATE_AGAIN: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(1200), Duration::from_secs(5)];
@@ -58,6 +59,7 @@ pub struct Proxy {
     budget: Budget,
     sending: Budget,
     refreshing: RefCell<HashSet<Key>>,
+    joining: RefCell<HashSet<Key>>,
     log: Log,
 }
 
@@ -109,6 +111,7 @@ impl Proxy {
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
+            joining: RefCell::default(),
             log: Log::default(),
         }
     }
@@ -189,10 +192,18 @@ impl Proxy {
         self.config.policy(target.split_once('?').map_or(target, |(path, _)| path))
     }
 
+    /// Whether the origin may be asked at all.
+    fn may_fetch(&self, request: &Lookable) -> bool {
+        !request.control.only_if_cached && self.policy_of(&request.target).cache != CacheMode::Only
+    }
+
     /// What do we hold, and may we use it?
     async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
         let now = host.now();
         match self.tiers(host).lookup(&request.key, &request.fields, now).await {
+            Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
+                self.beyond_part(host, request, found).await
+            }
             Lookup::Found(found) => {
                 let freshness = &found.entry.head.freshness;
                 match reuse::reuse(freshness, &request.control, now) {
@@ -261,14 +272,17 @@ impl Proxy {
         place: Place,
         why: Forward,
     ) -> Response<H::Stream> {
-        if request.control.only_if_cached || self.policy_of(&request.target).cache == CacheMode::Only {
+        if !self.may_fetch(&request) {
             return self.fail(host, Failure::OnlyIfCached, None);
         }
         let sent = host.now();
-        let answer = self.ask(host, &request, place.found().map(|found| &found.entry.head)).await;
+        let held = place.found().map(|found| &found.entry.head).filter(|head| request.is_answered_by(head));
+        let answer = self.ask(host, &request, held).await;
         let trip = Trip { why, sent, received: host.now() };
-        let usable =
-            |found: &Found| reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, trip.received);
+        let usable = |found: &Found| {
+            let head = &found.entry.head;
+            request.is_answered_by(head) && reuse::may_serve_on_error(&head.freshness, &request.control, trip.received)
+        };
         match (answer, place) {
             (Err(_), Place::Over(found)) if usable(&found) => {
                 self.stale_on_error(host, request, *found, trip, None, None)
@@ -293,21 +307,15 @@ impl Proxy {
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
         self.backoff.succeeded(&request.key);
-        if response.status != StatusCode::NOT_MODIFIED || request.method != Method::GET {
+        let validated = request.method == Method::GET && request.is_answered_by(&found.entry.head);
+        if response.status != StatusCode::NOT_MODIFIED || !validated {
             return self.received(host, request, Place::Over(found), trip, response);
         }
         if update::matches_304(&found.entry.head, &response.fields) {
             return self.confirmed(host, request, *found, trip, response);
         }
         // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
-        let sent = host.now();
-        match self.ask(host, &request, None).await {
-            Err(failure) => self.fail(host, failure, Some(trip.why)),
-            Ok(response) => {
-                let trip = Trip { why: trip.why, sent, received: host.now() };
-                self.received(host, request, Place::Over(found), trip, response)
-            }
-        }
+        self.ask_anew(host, request, found, trip.why).await
     }
 
     /// A 304: the stored response is good again (RFC 9111 4.3.4).
@@ -361,7 +369,7 @@ impl Proxy {
         &self,
         host: &H,
         request: &Lookable,
-        held: Option<&crate::entry::Head>,
+        held: Option<&Head>,
     ) -> Result<Response<H::Stream>, Failure> {
         let mut fields = request.fields.clone();
         match held {
@@ -370,8 +378,21 @@ impl Proxy {
                 // The client's own conditions are answered here, once the whole response is held: a 304 would leave the
                 // cache as empty as it was.
                 fields.retain(|name, _| name != "if-none-match" && name != "if-modified-since");
+                if !range::may_be_sent(&fields) {
+                    fields.retain(|name, _| name != "range" && name != "if-range");
+                }
             }
         }
+        self.send(host, request, fields).await
+    }
+
+    /// Sends the request on with these fields.
+    async fn send<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        fields: Fields,
+    ) -> Result<Response<H::Stream>, Failure> {
         let ask = Ask {
             method: request.method.clone(),
             target: &request.target,
@@ -380,33 +401,6 @@ impl Proxy {
             client: request.client,
         };
         upstream::fetch(host, &self.config, ask).await
-    }
-
-    /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
-    fn refresh_in_background<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable, found: Found, now: Timestamp) {
-        if self.backoff.holds(&request.key, now) {
-            return;
-        }
-        {
-            let mut refreshing = self.refreshing.borrow_mut();
-            if refreshing.len() >= MAX_REFRESHES || !refreshing.insert(found.key) {
-                return;
-            }
-        }
-        let own = host.clone();
-        host.defer(async move {
-            let (key, primary) = (found.key, request.key);
-            request.method = Method::GET;
-            request.fields.remove("range");
-            let sent = own.now();
-            let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
-            let trip = Trip { why: Forward::Stale, sent, received: own.now() };
-            match answer {
-                Err(_) => self.backoff.failed(&primary, trip.received, own.random(), None),
-                Ok(response) => self.refreshed(&own, request, found, trip, response).await,
-            }
-            self.refreshing.borrow_mut().remove(&key);
-        });
     }
 
     /// Not for the cache: forwarded with its content, and what an unsafe method changes is invalidated (RFC 9111 4.4).

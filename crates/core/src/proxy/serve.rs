@@ -71,25 +71,30 @@ fn content<H: Host>(host: &H, request: &Lookable, Entry { head, body }: Entry) -
     if request.method == Method::HEAD {
         return Response { status, fields: head.fields, body: Body::Empty };
     }
-    let length = head.body_len;
-    let selection = range::select(&request.method, &request.fields, &head, length);
+    let (start, length) = head.part.map_or((0, head.body_len), |part| (part.start, part.complete));
+    let selection = match head.part {
+        None => range::select(&request.method, &request.fields, &head, length),
+        // Nobody comes here with a part that does not answer; if one did, it is sent as what it is.
+        Some(part) => range::select_from(part, &request.method, &request.fields, &head)
+            .unwrap_or(Selection::Part { start: part.start, end: part.end }),
+    };
     let mut fields = head.fields;
     match selection {
         Selection::Whole => Response { status, fields, body: full(body) },
-        Selection::Part { start, end } => {
-            fields.set("content-range", range::content_range(start, end, length));
-            partial(fields, slice(&body, start, end))
+        Selection::Part { start: first, end } => {
+            fields.set("content-range", range::content_range(first, end, length));
+            partial(fields, slice(&body, first.saturating_sub(start), end.saturating_sub(start)))
         }
         Selection::Parts(parts) => {
             let boundary = format!("terrace-{:016x}", host.random());
             let content_type = fields.get("content-type").map(<[u8]>::to_vec);
-            let body = range::multipart(&body, &parts, content_type.as_deref(), length, &boundary);
+            let body = range::multipart(start, &body, &parts, content_type.as_deref(), length, &boundary);
             fields.set("content-type", format!("multipart/byteranges; boundary={boundary}"));
             partial(fields, body)
         }
         Selection::Unsatisfiable => {
             let mut fields = Fields::new();
-            fields.append("content-range", format!("bytes */{length}"));
+            fields.append("content-range", range::unsatisfied_range(length));
             fields.append("content-length", "0");
             Response { status: StatusCode::RANGE_NOT_SATISFIABLE, fields, body: Body::Empty }
         }

@@ -1,18 +1,19 @@
 //! A new response from the origin: it streams to the client while a copy is kept, and is stored when it is whole
 //! (DESIGN.md, decision 7; RFC 9111 3, 3.3).
 
+use super::partial::Came;
 use super::{Lookable, Proxy, Trip, exchange, serve};
 use crate::capture::Capture;
 use crate::decision::{Failure, NotStored, Outcome};
 use crate::entry::{Entry, Head, codec};
+use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::report;
-use crate::rules::reuse;
+use crate::rules::partial;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
 use crate::tiers::{Found, Place};
-use crate::time::Timestamp;
 use bytes::Bytes;
 use http::Method;
 use std::rc::Rc;
@@ -22,8 +23,10 @@ struct Whole {
     status: u16,
     plan: Plan,
     body: Bytes,
-    /// What Content-Length said.
+    /// How long it was said to be.
     expected: Option<u64>,
+    /// All fields of a response that is a part: what is held may be updated by them.
+    of_part: Option<Fields>,
 }
 
 impl Proxy {
@@ -45,7 +48,7 @@ impl Proxy {
             // Nobody asked conditionally: there is nothing that it could be true of (RFC 9110 15.4.5).
             return self.fail(host, Failure::HttpProtocolError, Some(trip.why));
         }
-        let plan = self.plan(&request, &response, trip);
+        let plan = self.plan(&request, &response, trip, place.found());
         let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };
         let Ok(plan) = plan else {
@@ -59,7 +62,8 @@ impl Proxy {
             }
             return response;
         };
-        let expected = content_length(&response);
+        let expected = expected(&plan, &response);
+        let of_part = plan.part.map(|_| response.fields.clone());
         let not_modified = serve::is_not_modified(&request, &preview(status, &plan));
         let (body, copy) = self.keep(host, response.body, expected);
         let mut answer = match not_modified {
@@ -70,50 +74,36 @@ impl Proxy {
         let own = host.clone();
         host.defer(async move {
             if let Some(body) = copy.await {
-                let whole = Whole { status, plan, body, expected };
-                self.store(&own, &request, whole, &place, trip.received).await;
+                let whole = Whole { status, plan, body, expected, of_part };
+                self.store(&own, &request, whole, &place, trip).await;
             }
         });
         answer
     }
 
-    /// A background refresh was answered: keep the answer, nobody waits for it.
-    pub(super) async fn refreshed<H: Host>(
+    /// Keeps a response that nobody waits for, where the rules allow.
+    pub(super) async fn keep_unseen<H: Host>(
         &self,
         host: &H,
-        request: Lookable,
-        mut found: Found,
+        request: &Lookable,
+        found: Found,
         trip: Trip,
         response: Response<H::Stream>,
     ) {
-        let now = trip.received;
         let status = response.status.as_u16();
-        if reuse::is_error(status) {
-            return self.backoff.failed(&request.key, now, host.random(), None);
-        }
-        self.backoff.succeeded(&request.key);
-        if status == 304 {
-            if update::matches_304(&found.entry.head, &response.fields) {
-                let url = request.url();
-                let exchange = exchange(&request, &url, &response, trip);
-                let replaced = found.entry.head.freshness.requested;
-                found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.keep_update(host, &found, &url, replaced, now).await;
-            }
-            return;
-        }
-        let Ok(plan) = self.plan(&request, &response, trip) else {
+        let Ok(plan) = self.plan(request, &response, trip, Some(&found)) else {
             if takes_the_place(status) {
                 self.tiers(host).remove(&found.key).await;
             }
             return;
         };
-        let expected = content_length(&response);
+        let expected = expected(&plan, &response);
+        let of_part = plan.part.map(|_| response.fields.clone());
         let (body, copy) = self.keep(host, response.body, expected);
         drop(body);
         if let Some(body) = copy.await {
-            let whole = Whole { status, plan, body, expected };
-            self.store(host, &request, whole, &Place::Over(Box::new(found)), now).await;
+            let whole = Whole { status, plan, body, expected, of_part };
+            self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;
         }
     }
 
@@ -153,26 +143,34 @@ impl Proxy {
         Response { status: code, fields, body: Body::Empty }
     }
 
-    fn plan<S>(&self, request: &Lookable, response: &Response<S>, trip: Trip) -> Result<Plan, NotStored> {
+    fn plan<S>(
+        &self,
+        request: &Lookable,
+        response: &Response<S>,
+        trip: Trip,
+        held: Option<&Found>,
+    ) -> Result<Plan, NotStored> {
         let url = request.url();
         let seen = exchange(request, &url, response, trip);
         let plan = storable::storable(&seen, self.policy_of(&request.target))?;
-        let largest = self.config.l1.max_size.max(self.config.l2.max_size);
-        if content_length(response).is_some_and(|length| length > largest) {
+        let joins = || held.is_some_and(|f| partial::same_content(&f.entry.head.fields, &response.fields));
+        if plan.part.is_some() && !partial::brings_all_fields(&request.fields) && !joins() {
+            return Err(NotStored::Partial);
+        }
+        if expected(&plan, response).is_some_and(|length| length > self.config.max_size()) {
             return Err(NotStored::TooLarge);
         }
         Ok(plan)
     }
 
     /// The body for the client and a future of its copy.
-    fn keep<H: Host>(
+    pub(super) fn keep<H: Host>(
         &self,
         host: &H,
         body: Body<H::Stream>,
         expected: Option<u64>,
     ) -> (Body<H::Stream>, impl Future<Output = Option<Bytes>> + 'static + use<H>) {
-        let largest = self.config.l1.max_size.max(self.config.l2.max_size);
-        let cap = usize::try_from(largest).unwrap_or(usize::MAX);
+        let cap = usize::try_from(self.config.max_size()).unwrap_or(usize::MAX);
         let mut at_hand = None;
         let mut streamed = None;
         let body = match body {
@@ -198,11 +196,14 @@ impl Proxy {
         })
     }
 
-    async fn store<H: Host>(&self, host: &H, request: &Lookable, whole: Whole, place: &Place, now: Timestamp) {
-        let Whole { status, plan, body, expected } = whole;
+    async fn store<H: Host>(&self, host: &H, request: &Lookable, whole: Whole, place: &Place, trip: Trip) {
+        let Whole { status, plan, body, expected, of_part } = whole;
         // RFC 9111 3.3: a response that is not whole is not stored.
         if expected.is_some_and(|length| length != body.len() as u64) {
             return;
+        }
+        if let Some((part, fields)) = plan.part.zip(of_part) {
+            return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
         }
         let Plan { freshness, mut fields, selecting, .. } = plan;
         fields.remove("age");
@@ -210,20 +211,21 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.tiers(host).store(&request.key, &request.url(), entry, place, now).await;
+        self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
     }
 }
 
 /// Whether what is stale is over now that the origin has answered with this status, and with what is not to be stored: it would
 /// go on being served while it is refreshed. An error may pass.
 fn takes_the_place(status: u16) -> bool {
-    matches!(status, 200..=399 | 404 | 410)
+    matches!(status, 200..=205 | 207..=399 | 404 | 410)
 }
 
 /// The head as it will be stored, for the client's preconditions.
 fn preview(status: u16, plan: &Plan) -> Head {
     Head {
         status,
+        part: None,
         fields: plan.fields.clone(),
         freshness: plan.freshness.clone(),
         selecting: plan.selecting.clone(),
@@ -232,6 +234,11 @@ fn preview(status: u16, plan: &Plan) -> Head {
         body_len: 0,
         body_sum: codec::checksum(b""),
     }
+}
+
+/// How long the content will be, where that is known.
+fn expected<S>(plan: &Plan, response: &Response<S>) -> Option<u64> {
+    plan.part.map(|part| part.len()).or_else(|| content_length(response))
 }
 
 fn content_length<S>(response: &Response<S>) -> Option<u64> {

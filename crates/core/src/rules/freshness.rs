@@ -208,9 +208,9 @@ impl Freshness {
     }
 }
 
-/// Whether a status is heuristically cacheable (RFC 9110 15.1). 206 is, too, but partial content is not stored.
+/// Whether a status is heuristically cacheable (RFC 9110 15.1).
 pub fn heuristically_cacheable(status: u16) -> bool {
-    matches!(status, 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+    matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
 /// Whether a response that says nothing about its lifetime may get one, or be kept for its validator (RFC 9111 3, 4.2.2). The

@@ -2,7 +2,7 @@
 
 use super::dates;
 use super::directives::members;
-use crate::entry::Head;
+use crate::entry::{Head, Part};
 use crate::fields::Fields;
 use bytes::{Bytes, BytesMut};
 use http::Method;
@@ -34,21 +34,53 @@ pub enum Selection {
 /// Decides it. Range counts on a GET of a stored 200 (RFC 9110 14.2), and only where If-Range holds (RFC 9110 13.1.5); one
 /// that is malformed, or in another unit than bytes, is ignored.
 pub fn select(method: &Method, request: &Fields, head: &Head, len: u64) -> Selection {
-    let Some(range) = request.get("range") else {
-        return Selection::Whole;
-    };
-    let once = request.get_all("range").nth(1).is_none();
-    if *method != Method::GET || head.status != 200 || !once || !if_range(request, head) {
+    if head.status != 200 || !request.contains("range") {
         return Selection::Whole;
     }
-    let Some(ranges) = parse(range, len) else {
-        return Selection::Whole;
-    };
-    let parts = coalesce(ranges);
+    match asked(method, request, head, len) {
+        None => Selection::Whole,
+        // The only satisfiable range of empty content is a suffix, and it is all there is (RFC 9110 14.1.2).
+        Some(parts) if len == 0 && !parts.is_empty() => Selection::Whole,
+        Some(parts) => selection(parts),
+    }
+}
+
+/// What of a stored part is to be sent. `None` where all of it cannot come from there: then the part must not be used
+/// (RFC 9111 3.3).
+pub fn select_from(part: Part, method: &Method, request: &Fields, head: &Head) -> Option<Selection> {
+    let parts = asked(method, request, head, part.complete)?;
+    let held = |(start, end): &(u64, u64)| part.start <= *start && *end <= part.end;
+    (!parts.is_empty() && parts.iter().all(held)).then(|| selection(parts))
+}
+
+/// Whether what is stored can answer a request, be it whole or a part.
+pub fn answers(method: &Method, request: &Fields, head: &Head) -> bool {
+    head.part.is_none_or(|part| select_from(part, method, request, head).is_some())
+}
+
+/// Whether a request may reach the origin with its Range: one line, well-formed or of another unit, and of few parts. Any other is
+/// ignored here already (RFC 9110 14.2, 17.15).
+pub fn may_be_sent(request: &Fields) -> bool {
+    let mut lines = request.get_all("range");
+    let Some(range) = lines.next() else { return true };
+    let unit = range.split(|b| *b == b'=').next().unwrap_or_default();
+    let few = || parse(range, u64::MAX).is_some_and(|ranges| coalesce(ranges).len() <= MAX_PARTS);
+    lines.next().is_none() && (!unit.eq_ignore_ascii_case(b"bytes") || few())
+}
+
+/// The parts that were asked for; `None` where Range does not count, or there are too many.
+fn asked(method: &Method, request: &Fields, head: &Head, len: u64) -> Option<Vec<(u64, u64)>> {
+    let mut lines = request.get_all("range");
+    let range = lines.next()?;
+    if *method != Method::GET || lines.next().is_some() || !if_range(request, head) {
+        return None;
+    }
+    parse(range, len).map(coalesce).filter(|parts| parts.len() <= MAX_PARTS)
+}
+
+fn selection(parts: Vec<(u64, u64)>) -> Selection {
     match parts.as_slice() {
         [] => Selection::Unsatisfiable,
-        // The only satisfiable range of empty content is a suffix, and it is all there is (RFC 9110 14.1.2).
-        _ if len == 0 || parts.len() > MAX_PARTS => Selection::Whole,
         [(start, end)] => Selection::Part { start: *start, end: *end },
         _ => Selection::Parts(parts),
     }
@@ -64,8 +96,15 @@ pub fn unsatisfied_range(len: u64) -> String {
     format!("bytes */{len}")
 }
 
-/// The content of a multipart/byteranges response (RFC 9110 14.6).
-pub fn multipart(body: &Bytes, parts: &[(u64, u64)], content_type: Option<&[u8]>, len: u64, boundary: &str) -> Bytes {
+/// The content of a multipart/byteranges response (RFC 9110 14.6); `body` is what is stored, from the position `from` on.
+pub fn multipart(
+    from: u64,
+    body: &Bytes,
+    parts: &[(u64, u64)],
+    content_type: Option<&[u8]>,
+    len: u64,
+    boundary: &str,
+) -> Bytes {
     let mut out = BytesMut::new();
     for (start, end) in parts {
         out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
@@ -75,7 +114,8 @@ pub fn multipart(body: &Bytes, parts: &[(u64, u64)], content_type: Option<&[u8]>
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(format!("Content-Range: {}\r\n\r\n", content_range(*start, *end, len)).as_bytes());
-        let part = usize::try_from(*start).ok().zip(usize::try_from(*end).ok());
+        let at = |position: u64| position.checked_sub(from).and_then(|n| usize::try_from(n).ok());
+        let part = at(*start).zip(at(*end));
         out.extend_from_slice(part.and_then(|(start, end)| body.get(start..end)).unwrap_or_default());
         out.extend_from_slice(b"\r\n");
     }

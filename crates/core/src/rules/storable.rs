@@ -3,10 +3,10 @@
 use super::directives::{self, ResponseControl};
 use super::freshness::{self, Freshness};
 use super::invalidate::same_origin;
-use super::{Exchange, connection, dates, vary};
+use super::{Exchange, connection, dates, partial, vary};
 use crate::config::{CacheMode, Policy, Profile, RequestDirectives, SetCookie};
 use crate::decision::NotStored;
-use crate::entry::Selecting;
+use crate::entry::{Part, Selecting};
 use crate::fields::Fields;
 use http::Method;
 
@@ -20,9 +20,11 @@ pub struct Plan {
     pub fields: Fields,
     /// What selects it (RFC 9111 4.1).
     pub selecting: Selecting,
+    /// Which part of the content a 206 brings (RFC 9111 3.3).
+    pub part: Option<Part>,
 }
 
-/// Decides whether a complete response may be stored for later GET and HEAD requests of the same URL, and how.
+/// Decides whether a response may be stored for later GET and HEAD requests of the same URL, and how.
 pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     if policy.cache == CacheMode::Off {
         return Err(NotStored::RouteOff);
@@ -32,6 +34,7 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
         return Err(NotStored::Method);
     }
     storable_status(x.status, policy)?;
+    let part = if x.status == 206 { Some(partial::received(x).ok_or(NotStored::Partial)?) } else { None };
     let (control, source) = directives::response_control(x.response);
     permitted(x, policy, &control)?;
     let names = vary::names(x.response).map_err(|vary::Star| NotStored::VaryStar)?;
@@ -41,16 +44,15 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     }
     worth_storing(x, policy, &control, &freshness)?;
     let selecting = vary::selecting(&names, &connection::seen_by_origin(x.request));
-    Ok(Plan { freshness, fields: stored_fields(x, policy, &control)?, selecting })
+    Ok(Plan { freshness, fields: stored_fields(x, policy, &control)?, selecting, part })
 }
 
-/// Final and valid statuses (RFC 9110 15) whose response answers the URL alone. 304 updates, 206 is a part; 412, 416 and 417
-/// answer request fields that are not in the key; 428, 429, 431 and 511 must not be stored (RFC 6585 3-6). The safe profile
+/// Final and valid statuses (RFC 9110 15) whose response answers the URL, or a part of it, alone. 304 updates; 412, 416 and
+/// 417 answer request fields that are not in the key; 428, 429, 431 and 511 must not be stored (RFC 6585 3-6). The safe profile
 /// also keeps out what one client's malformed or misdirected request provokes, unless `negative_ttl` names it: else one such
 /// request would shut out all others.
 fn storable_status(status: u16, policy: &Policy) -> Result<(), NotStored> {
     match status {
-        206 => Err(NotStored::Partial),
         304 | 412 | 416 | 417 | 428 | 429 | 431 | 511 => Err(NotStored::Status),
         400 | 408 | 413 | 421 | 425
             if policy.profile == Profile::Safe && !policy.negative_ttl.iter().any(|(s, _)| *s == status) =>
@@ -88,7 +90,7 @@ pub(super) fn permitted(x: &Exchange<'_>, policy: &Policy, control: &ResponseCon
 
 /// The statuses that RFC 9110 and the registry define and whose caching rules are followed here (RFC 9111 5.2.2.3).
 fn understood(status: u16) -> bool {
-    matches!(status, 200..=205 | 207 | 208 | 226 | 300..=303 | 305 | 307 | 308 | 400..=411 | 413..=415 | 421..=426 | 428 | 429
+    matches!(status, 200..=208 | 226 | 300..=303 | 305 | 307 | 308 | 400..=411 | 413..=415 | 421..=426 | 428 | 429
         | 431 | 451 | 500..=508 | 511)
 }
 

@@ -58,17 +58,17 @@ pub enum HeadUpdate {
     Nothing,
 }
 
-/// A 200 to HEAD updates a stored 200 to GET where all validators and the length that it has agree; otherwise the stored
+/// A 200 to HEAD updates a stored 200 to GET, or a part of it, where all validators and the length that it has agree; otherwise the stored
 /// response is stale (RFC 9111 4.3.5). Other statuses say nothing: many origins do not know HEAD.
 pub fn by_head(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> HeadUpdate {
-    if x.status != 200 || stored.status != 200 {
+    if x.status != 200 || !matches!(stored.status, 200 | 206) {
         return HeadUpdate::Nothing;
     }
     let (control, _) = directives::response_control(x.response);
     let agrees = |name: &str| x.response.get(name).is_none_or(|new| stored.fields.get(name) == Some(new));
     let length = x.response.get("content-length");
-    let same_length =
-        length.is_none_or(|l| std::str::from_utf8(l).ok().and_then(|l| l.parse().ok()) == Some(stored.body_len));
+    let complete = stored.part.map_or(stored.body_len, |part| part.complete);
+    let same_length = length.is_none_or(|l| std::str::from_utf8(l).ok().and_then(|l| l.parse().ok()) == Some(complete));
     if !agrees("etag") || !agrees("last-modified") || !same_length {
         return HeadUpdate::Invalid;
     }
@@ -76,6 +76,12 @@ pub fn by_head(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> HeadUpdate {
         return HeadUpdate::Nothing;
     }
     HeadUpdate::Refresh(merged(stored, x, policy))
+}
+
+/// The stored response, whole or a part, after another part of the same content (RFC 9111 3.4): each field of the new one but
+/// those of the content replaces the stored one.
+pub fn by_part(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
+    merged(stored, x, policy)
 }
 
 /// Why an updated response may not be kept any longer: the 304 said no-store, private or `Vary: *` (RFC 9111 3, 4.1).

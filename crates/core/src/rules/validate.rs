@@ -34,9 +34,9 @@ const ABOUT_CONTENT: [&str; 9] = [
     "repr-digest",
 ];
 
-/// Evaluates the client's conditions in the order of RFC 9110 13.2.2, on GET and HEAD and a stored 200 (RFC 9111 4.3.2).
+/// Evaluates the client's conditions in the order of RFC 9110 13.2.2, on GET and HEAD and a stored 200 or 206 (RFC 9111 4.3.2).
 pub fn precondition(method: &Method, request: &Fields, head: &Head) -> Precondition {
-    if head.status != 200 || !matches!(*method, Method::GET | Method::HEAD) {
+    if !matches!(head.status, 200 | 206) || !matches!(*method, Method::GET | Method::HEAD) {
         return Precondition::None;
     }
     // One pass for the request that has none of them, which most have.
@@ -80,9 +80,11 @@ pub fn not_modified_fields(head: &Fields) -> Fields {
 }
 
 /// Makes a request our own validation of a stored response (RFC 9111 4.3.1): the client's conditions and Range go, the stored
-/// validators come. Without a validator it becomes a plain request.
+/// validators come. Without a validator it becomes a plain request. Where a part alone is stored Range and If-Range stay: if it
+/// has changed, the client still wants no more than that part.
 pub fn conditional(head: &Head, request: &mut Fields) {
-    unconditional(request);
+    let partial = head.part.is_some();
+    request.retain(|name, _| (partial && matches!(name, "range" | "if-range")) || !CONDITIONS.contains(&name));
     if let Some(etag) = etag(&head.fields) {
         request.append("if-none-match", etag);
     }
@@ -99,6 +101,11 @@ pub fn unconditional(request: &mut Fields) {
 /// Whether a response can be validated: it has an ETag or a valid Last-Modified (RFC 9110 8.8).
 pub fn has_validator(fields: &Fields) -> bool {
     etag(fields).is_some() || last_modified(fields).is_some()
+}
+
+/// The entity tag where it is a strong one (RFC 9110 8.8.3): the only validator that parts are put together by.
+pub fn strong_etag(fields: &Fields) -> Option<&[u8]> {
+    etag(fields).filter(|tag| tag.len() > 1 && tag.starts_with(b"\"") && tag.ends_with(b"\""))
 }
 
 pub(super) fn etag(fields: &Fields) -> Option<&[u8]> {

@@ -132,6 +132,18 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
+    /// Looks for what a response is to be joined to: L2 first, since L1 may show what was there before.
+    pub async fn lookup_newest(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        let l2 = self.lookup_in(Tier::L2, primary, request, now).await;
+        if matches!(l2, Lookup::Found(_)) {
+            return l2;
+        }
+        match self.lookup_in(Tier::L1, primary, request, now).await {
+            Lookup::Found(found) => Lookup::Found(found),
+            _ => l2,
+        }
+    }
+
     async fn lookup_in(&self, tier: Tier, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
         let first = match self.read(tier, primary, now).await {
             Held::Entry(first) => *first,
@@ -322,11 +334,6 @@ impl<H: Host> Tiers<'_, H> {
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
     fn new_life(&self) -> u64 {
         (self.host.random() >> 11) | 1
-    }
-
-    /// The largest content that any tier takes, in bytes.
-    pub fn max_size(&self) -> u64 {
-        self.config.l1.max_size.max(self.config.l2.max_size)
     }
 
     /// What came of one call within its deadline; a failure is counted, told to the operator, and is `None`.

@@ -120,7 +120,10 @@ pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp
         Ok(_) => nothing,
         Err(codec::Corrupt) => {
             count(&tiers.counters.corrupt);
-            tiers.host.warn("L2: an entry is corrupt and was removed");
+            if let Some(more) = tiers.counters.log.say(now) {
+                let what = "an entry that is corrupt, or of another version, is removed";
+                tiers.host.warn(&format!("L2: {what}{more}"));
+            }
             delete(tiers, key).await;
             nothing
         }

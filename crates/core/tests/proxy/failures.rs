@@ -1,6 +1,7 @@
 //! A tier that fails is a miss, a body that is cut is not stored, a corrupt entry is a miss.
 
 use super::support::*;
+use terrace_core::entry::codec::VERSION;
 
 const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=100")];
 
@@ -56,6 +57,27 @@ fn a_corrupt_row_in_l2_is_a_miss_and_is_removed() {
     cache.respond(200, FRESH, "again");
     assert_eq!(cache.get("/a").tier(), "MISS");
     assert_eq!(cache.get("/a").text(), "again");
+}
+
+#[test]
+fn an_entry_of_another_version_is_a_miss_in_both_tiers() {
+    let mut cache = Cache::new("");
+    cache.respond(200, FRESH, "of the version before");
+    cache.get("/a");
+    for record in cache.host.world.kv.borrow_mut().values_mut() {
+        record[3] = VERSION - 1;
+    }
+    let head = format!("substr(head, 1, 3) || x'{:02x}' || substr(head, 5)", VERSION - 1);
+    let changed = cache.host.database.execute(&format!("UPDATE entries SET head = CAST({head} AS BLOB)"), []);
+    assert_eq!(changed, Ok(1));
+    cache.respond(200, FRESH, "of this one");
+    let answer = cache.get("/a");
+    assert_eq!((answer.status, answer.tier(), answer.text()), (200, "MISS", "of this one"));
+    for tier in ["L1-HIT", "L2-HIT"] {
+        let answer = cache.get("/a");
+        assert_eq!((answer.tier(), answer.text()), (tier, "of this one"));
+        cache.restart();
+    }
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod support;
 mod failures;
 mod flow;
 mod memory;
+mod partial;
 mod tiers;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::executor::{LocalPool, LocalSpawner};
+use futures::future::join_all;
 use futures::task::LocalSpawnExt;
 use futures::{FutureExt, StreamExt};
 use http::{Method, StatusCode};
@@ -32,6 +33,8 @@ pub enum Script {
     /// The body ends early.
     Cut(u16, Vec<(&'static str, String)>, Vec<&'static [u8]>),
     Fail(OriginError),
+    /// The same once the clock has moved this far.
+    After(u64, Box<Script>),
     /// No answer until the clock has moved this far.
     Late(u64),
 }
@@ -190,6 +193,25 @@ impl Cache {
 
     /// Sends a request, reads the whole answer, and lets deferred work finish.
     pub fn send(&mut self, method: Method, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let answer = self.pool.run_until(clocked(self.host.world.clone(), self.exchange(method, target, fields)));
+        self.pool.run_until_stalled();
+        answer
+    }
+
+    /// Sends a GET for each of these fields at once.
+    pub fn get_at_once(&mut self, target: &str, each: &[&[(&str, &str)]]) -> Vec<Answer> {
+        let all = join_all(each.iter().map(|fields| self.exchange(Method::GET, target, fields)));
+        let answers = self.pool.run_until(clocked(self.host.world.clone(), all));
+        self.pool.run_until_stalled();
+        answers
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        target: &str,
+        fields: &[(&str, &str)],
+    ) -> impl Future<Output = Answer> + 'static + use<> {
         let body = if method == Method::POST { Body::Full(Bytes::from_static(b"posted")) } else { Body::Empty };
         let request = Request {
             method,
@@ -201,7 +223,7 @@ impl Cache {
             client: None,
         };
         let (proxy, host) = (self.proxy.clone(), self.host.clone());
-        let answer = self.pool.run_until(clocked(self.host.world.clone(), async move {
+        async move {
             let response = proxy.handle(host, request).await;
             let body = match response.body {
                 Body::Empty => Some(Vec::new()),
@@ -218,9 +240,7 @@ impl Cache {
                 }
             };
             Answer { status: response.status.as_u16(), fields: response.fields, body }
-        }));
-        self.pool.run_until_stalled();
-        answer
+        }
     }
 }
 
@@ -359,9 +379,13 @@ impl Host for Fake {
         let (method, target) = (request.method().clone(), request.target().to_string());
         let (fields, _) = request.into_parts();
         self.world.seen.borrow_mut().push(Seen { method, target: target.clone(), fields });
-        let script = self.world.script.borrow_mut().pop_front();
+        let mut script = self.world.script.borrow_mut().pop_front();
+        while let Some(Script::After(ms, then)) = script {
+            sleep(self.world.clone(), ms).await;
+            script = Some(*then);
+        }
         let (status, fields, chunks, end) = match script {
-            None => panic!("the origin was asked for {target}, and no answer is scripted"),
+            Some(Script::After(..)) | None => panic!("the origin was asked for {target}, and no answer is scripted"),
             Some(Script::Fail(error)) => return Err(error),
             Some(Script::Late(ms)) => {
                 sleep(self.world.clone(), ms).await;
