@@ -1,6 +1,7 @@
 //! The raw client: it sends what a test writes, byte for byte, and keeps what it gets, line for line.
 
 use crate::PATIENCE;
+use crate::host::Host;
 use crate::wire::{Fields, Framing, Head, Wire};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -170,6 +171,15 @@ impl Response {
     #[track_caller]
     pub fn has_field(&self, name: &str, value: &str) -> &Response {
         assert_eq!(self.fields.joined(name), value, "{name} is not {value:?}\n{self:?}");
+        self
+    }
+
+    /// Asserts the lines of a field, where the host keeps them apart; elsewhere, that they were joined (RFC 9110 5.3).
+    #[track_caller]
+    pub fn has_lines(&self, host: Host, name: &str, lines: &[&str]) -> &Response {
+        let joined = lines.join(", ");
+        let lines = if host.keeps_field_lines() { lines } else { &[joined.as_str()] };
+        assert_eq!(self.all(name), lines, "the lines of {name}\n{self:?}");
         self
     }
 

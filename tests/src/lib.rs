@@ -1,7 +1,7 @@
 //! The behaviour suite and the conformance runner.
 //!
 //! ```text
-//! runner ──> suite/* ──> World ──> Terrace (a process: host.rs) ──> Origin (scripted: origin.rs, reply.rs)
+//! runner ──> suite/* ──> World ──> Terrace (a process: host/) ──> Origin (scripted: origin.rs, reply.rs)
 //!                                     ^                                 
 //!                        Client (raw: client.rs) ── HTTP ──┘
 //! ```
@@ -13,8 +13,10 @@
 pub mod client;
 pub mod conformance;
 pub mod host;
+pub mod npm;
 pub mod origin;
 pub mod reply;
+pub mod stores;
 pub mod suite;
 pub mod wire;
 pub mod world;

@@ -1,4 +1,4 @@
-//! The public cache test suite against every host that is our own. `cargo xtask conformance` prints more.
+//! The public cache test suite against every host that is always here. `cargo xtask conformance` prints more.
 
 use std::sync::{Mutex, PoisonError};
 use terrace_tests::conformance;
@@ -28,4 +28,9 @@ fn the_public_suite_passes_as_it_did_like_spin() {
 #[test]
 fn the_public_suite_passes_as_it_did_with_fresh_instances() {
     passes_as_it_did(Host::LikeSpinFresh);
+}
+
+#[test]
+fn the_public_suite_passes_as_it_did_on_workerd() {
+    passes_as_it_did(Host::Workerd);
 }

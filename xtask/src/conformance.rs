@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use terrace_tests::conformance;
-use terrace_tests::host::Host;
+use terrace_tests::host::{Host, workerd};
 
 #[derive(Args)]
 #[command(
@@ -16,7 +16,7 @@ pub struct Options {
     /// Make what passes now the baseline, which may only rise.
     #[arg(long)]
     bless: bool,
-    /// Do not build the program first.
+    /// Do not build the program, or the Worker, first.
     #[arg(long)]
     no_build: bool,
 }
@@ -28,6 +28,7 @@ enum Name {
     LikeSpin,
     LikeSpinFresh,
     Spin,
+    Workerd,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -36,10 +37,17 @@ pub fn run(options: &Options) -> Result<()> {
         Name::LikeSpin => Host::LikeSpin,
         Name::LikeSpinFresh => Host::LikeSpinFresh,
         Name::Spin => Host::Spin,
+        Name::Workerd => Host::Workerd,
     };
     if !options.no_build {
         crate::test::set_up_targets()?;
-        crate::test::build_program()?;
+        match host {
+            Host::Workerd => {
+                workerd::install()?;
+                workerd::build()?;
+            }
+            _ => crate::test::build_program()?,
+        }
     }
     if let Some(why) = host.missing() {
         bail!("{} is not here: {why}", host.name());

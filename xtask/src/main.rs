@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod size;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -19,13 +20,17 @@ struct Arguments {
 enum Chore {
     /// Sets everything up and runs every test: what CI runs.
     ///
-    /// Installs missing rustup targets and the conformance suite (npm), builds the program once in release, and then runs
-    /// formatting, clippy, the unit tests, the behaviour suite on every host that is here, and the conformance suite.
+    /// Installs missing rustup targets, the conformance suite and wrangler (npm), builds the program and the Worker once, and then
+    /// runs formatting, clippy, the unit tests, the behaviour suite on every host that is here, and the conformance suite.
     Test(test::Options),
     /// Runs the public HTTP cache test suite and compares it with the baseline.
     Conformance(conformance::Options),
+    /// Prints how large the Worker and the Spin component are, and compares with docs/size.md.
+    Size(size::Options),
     /// Compares L1 hits of `terrace serve` with native hyper and nginx proxy_cache, on this machine, in one run.
     Bench(bench::Options),
+    /// Compares CPU per L1 hit of the Worker with JavaScript Workers that do one `KV.get`, on raw workerd, in one run.
+    BenchWorker(bench::worker::Options),
     /// A server that always answers the same: a peer of `bench`.
     #[command(hide = true)]
     BenchNative(bench::native::Options),
@@ -38,7 +43,9 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Test(options) => test::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
+        Chore::Size(options) => size::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::BenchWorker(options) => bench::worker::run(&options),
         Chore::BenchNative(options) => bench::native::run(&options),
         Chore::BenchLoad(options) => bench::load::run(&options),
     };

@@ -6,10 +6,13 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+use terrace_tests::host::workerd;
 use terrace_tests::{conformance, root};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cargo xtask test\n\nThe conformance suite needs Node 20 or later with npm.")]
+#[command(
+    after_help = "Example:\n  cargo xtask test\n\nThe suites need Node 20 or later with npm, for themselves and for wrangler."
+)]
 pub struct Options {
     /// Stop at the first step that fails.
     #[arg(long)]
@@ -86,6 +89,14 @@ pub fn build_program() -> Result<()> {
     succeed(&mut cargo(&["build", "--release", "--locked", "-p", "terrace"]))
 }
 
+/// The component, as the host's build builds it and in the same place.
+const COMPONENT: [&str; 7] = ["--locked", "-p", "terrace-spin", "--profile", "guest", "--target", "wasm32-wasip2"];
+
+/// Builds the component.
+pub fn build_component() -> Result<()> {
+    succeed(cargo(&["build"]).args(COMPONENT).arg("--target-dir").arg(target().join("guest")))
+}
+
 /// What test runners said.
 #[derive(Default)]
 struct Count {
@@ -160,26 +171,36 @@ pub fn run(options: &Options) -> Result<()> {
     set_up_targets()?;
     set_up_components()?;
     conformance::install()?;
+    workerd::install()?;
 
     let mut run = Run { count: Count::default(), steps: vec![], fail_fast: options.fail_fast };
     run.step("formatting", |_| succeed(&mut cargo(&["fmt", "--all", "--check"])));
     run.step("release build", |_| build_program());
     // In release as well, since macros and build scripts of the dependencies are then there already.
-    let native = ["clippy", "--locked", "--release", "--workspace", "--exclude", "terrace-spin", "--all-targets"];
-    run.step("clippy", |_| succeed(cargo(&native).args(["--", "-D", "warnings"])));
-    // As the host's build builds it, and in the same place, for the same reason.
-    let guest_target = target().join("guest");
-    let guest = ["clippy", "--locked", "-p", "terrace-spin", "--profile", "guest", "--target", "wasm32-wasip2"];
+    let native = ["clippy", "--locked", "--release", "--workspace", "--all-targets"];
+    let wasm = ["--exclude", "terrace-spin", "--exclude", "terrace-cloudflare"];
+    run.step("clippy", |_| succeed(cargo(&native).args(wasm).args(["--", "-D", "warnings"])));
+    // Where the host's build built it, for the same reason.
     run.step("clippy, the component", |_| {
-        succeed(cargo(&guest).arg("--target-dir").arg(guest_target).args(["--", "-D", "warnings"]))
+        let mut clippy = cargo(&["clippy"]);
+        succeed(clippy.args(COMPONENT).arg("--target-dir").arg(target().join("guest")).args(["--", "-D", "warnings"]))
     });
-    run.step("unit tests: core", |sum| count(&mut cargo(&["test", "--locked", "-p", "terrace-core"]), sum));
+    run.step("the Worker, by wrangler deploy --dry-run", |_| workerd::build());
+    let worker = ["clippy", "--locked", "-p", "terrace-cloudflare", "--profile", "worker"];
+    run.step("clippy, the Worker", |_| {
+        succeed(cargo(&worker).args(["--target", "wasm32-unknown-unknown", "--", "-D", "warnings"]))
+    });
+    run.step("size", |_| crate::size::check());
+    let chores = ["test", "--locked", "-p", "terrace-core", "-p", "terrace-worker-build", "-p", "xtask"];
+    run.step("unit tests: core and chores", |sum| count(cargo(&chores).arg("--no-fail-fast"), sum));
     // In release, as wasmtime is built once and not twice.
     let host = ["test", "--locked", "--release", "-p", "terrace-host", "-p", "terrace", "--no-fail-fast"];
     run.step("unit tests: host and program", |sum| count(&mut cargo(&host), sum));
     let suites = ["test", "--locked", "-p", "terrace-tests", "--no-fail-fast"];
     let program = target().join("release/terrace");
-    run.step("behaviour and conformance", |sum| count(cargo(&suites).env("TERRACE_BIN", program), sum));
+    run.step("behaviour, conformance, the Worker's stores", |sum| {
+        count(cargo(&suites).env("TERRACE_BIN", program).env("RUST_TEST_THREADS", "6"), sum)
+    });
 
     println!();
     for (name, done, seconds) in &run.steps {

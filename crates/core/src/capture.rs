@@ -18,6 +18,18 @@ pub struct Held {
     bytes: usize,
 }
 
+/// Content that counts against a budget for as long as anybody holds it.
+pub(crate) struct Counted {
+    pub(crate) content: Bytes,
+    pub(crate) _held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
 impl Budget {
     /// So many bytes.
     pub fn new(bytes: usize) -> Self {
@@ -101,9 +113,10 @@ impl Capture {
         self.held.release();
     }
 
-    /// The body came to its proper end: the copy, unless it was given up.
-    pub fn finish(mut self) -> Option<Bytes> {
-        (!self.lost).then(|| std::mem::take(&mut self.kept).freeze())
+    /// The body came to its proper end: the copy, unless it was given up. It counts for as long as anybody holds it.
+    pub fn finish(self) -> Option<Bytes> {
+        let Capture { kept, held, lost, .. } = self;
+        (!lost).then(|| Bytes::from_owner(Counted { content: kept.freeze(), _held: held }))
     }
 }
 
@@ -132,7 +145,9 @@ mod tests {
         a.push(b"1234");
         b.push(b"567");
         assert!(a.is_live() && !b.is_live());
-        assert_eq!(a.finish().unwrap(), Bytes::from_static(b"1234"));
+        let copy = a.finish().unwrap();
+        assert_eq!((copy.as_ref(), budget.left()), (b"1234".as_slice(), 2));
+        drop(copy);
         assert_eq!(budget.left(), 6);
     }
 

@@ -5,6 +5,8 @@
 /// A tier of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tier {
+    /// The memory of the instance.
+    L0,
     /// The key-value store.
     L1,
     /// The SQL store.
@@ -12,9 +14,10 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// `L1` or `L2`.
+    /// `L0`, `L1` or `L2`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Tier::L0 => "L0",
             Tier::L1 => "L1",
             Tier::L2 => "L2",
         }

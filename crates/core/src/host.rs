@@ -4,6 +4,7 @@
 //! instance per core.
 
 use crate::capture::Capture;
+use crate::hex;
 use crate::message::{OriginRequest, Response};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -47,7 +48,7 @@ pub trait Kv {
     ///
     /// # Errors
     /// [`StoreError`] where the store did not answer; the caller goes on to the next tier.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
 
     /// Stores a value for at most `ttl` (a store without a TTL of its own ignores it: the entry carries its times).
     ///
@@ -75,11 +76,38 @@ pub enum Value {
     Blob(Vec<u8>),
 }
 
+impl Value {
+    /// Bytes, as a host returns them: as they are, or as hexadecimal digits where it ran [`Text::hex`].
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Value::Blob(bytes) => Some(bytes),
+            Value::Text(digits) => hex::decode(&digits),
+            Value::Null | Value::Integer(_) => None,
+        }
+    }
+}
+
+/// The text of a statement, in two forms that store the same. A host runs one of them always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// [`Value::Blob`] is bound, and bytes are returned, as they are.
+    pub bytes: &'static str,
+    /// [`Value::Blob`] is bound, and bytes are returned, as hexadecimal digits: for a host whose SQL carries nothing but text.
+    pub hex: &'static str,
+}
+
+impl Text {
+    /// A text in which no bytes are bound or read.
+    pub const fn plain(text: &'static str) -> Self {
+        Text { bytes: text, hex: text }
+    }
+}
+
 /// A statement with its bound parameters `?1`, `?2`, ...
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The text. All of it lives in `tiers/sql.rs` and `tiers/migrations/`.
-    pub sql: &'static str,
+    pub sql: Text,
     /// The parameters, in order.
     pub params: Vec<Value>,
 }

@@ -5,6 +5,7 @@
 
 use crate::config::{Policy, Query, glob, normal_percent};
 use crate::fields::Fields;
+use crate::hex;
 use crate::rules::{connection, vary};
 use std::borrow::Cow;
 use std::fmt;
@@ -16,13 +17,7 @@ pub struct Key(pub [u8; 32]);
 impl Key {
     /// The key as stores take it: 64 lower-case hexadecimal digits.
     pub fn text(&self) -> String {
-        let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            text.push(digit(byte >> 4));
-            text.push(digit(byte & 15));
-        }
-        text
+        hex::encode(&self.0)
     }
 }
 

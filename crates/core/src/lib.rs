@@ -24,6 +24,7 @@ pub mod config;
 pub mod decision;
 pub mod entry;
 pub mod fields;
+pub mod hex;
 pub mod host;
 pub mod key;
 pub mod log;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 use terrace_core::config::{
-    Admit, CacheMode, Config, HeaderSource, Policy, Profile, Query, RequestDirectives, SetCookie,
+    Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, RequestDirectives, SetCookie,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -38,6 +38,15 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!((policy.profile, policy.set_cookie), (Profile::Safe, SetCookie::Never));
     assert_eq!((policy.request_directives, policy.cache), (RequestDirectives::Ignore, CacheMode::On));
     assert_eq!((policy.negative_ttl, policy.vary, policy.query), (vec![], vec![], Query::default()));
+}
+
+#[test]
+fn l0_is_on_where_its_section_is_there() {
+    assert_eq!(parse("").l0, None);
+    let l0 = |size, max_size, max_ttl| Some(L0 { size, max_size, max_ttl });
+    assert_eq!(parse("[tiers.l0]\nsize = '8MiB'").l0, l0(8 * MIB, 64 << 10, secs(10)));
+    let all = "[tiers.l0]\nsize = '1MiB'\nmax_size = '1MiB'\nmax_ttl = '1m'";
+    assert_eq!(parse(all).l0, l0(MIB, MIB, secs(60)));
 }
 
 /// Every line of the file that comes with terrace states the default.

@@ -1,10 +1,11 @@
 //! L1 on Spin's key-value, L2 on Spin's SQLite. The handles live in statics: opening one costs a call, and a connection each.
 
+use bytes::Bytes;
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
 use std::cell::RefCell;
 use std::time::Duration;
-use terrace_core::host::{Kv, Sql, Statement, StoreError, Value};
+use terrace_core::host::{Kv, Sql, Statement, StoreError, Text, Value};
 
 thread_local! {
     static KV: RefCell<Option<&'static key_value::Store>> = const { RefCell::new(None) };
@@ -32,8 +33,8 @@ fn kv_error(error: key_value::Error) -> StoreError {
 }
 
 impl Kv for SpinKv {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        kv().await?.get(key).await.map_err(kv_error)
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(kv().await?.get(key).await.map_err(kv_error)?.map(Bytes::from))
     }
 
     /// Spin's stores know no time to live: an entry carries its own.
@@ -101,7 +102,7 @@ fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<V
             Value::Blob(bytes) => spin::Value::Blob(bytes.clone()),
         })
         .collect();
-    let result = connection.execute(statement.sql, &params).map_err(sql_error)?;
+    let result = connection.execute(statement.sql.bytes, &params).map_err(sql_error)?;
     let rows = result.rows.into_iter().map(|row| {
         let values = row.values.into_iter().map(|value| match value {
             spin::Value::Integer(n) => Value::Integer(n),
@@ -123,9 +124,9 @@ impl Sql for SpinSql {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         let connection = connection()?;
         let mut transaction = Transaction { connection, committed: false };
-        execute(connection, &Statement { sql: "BEGIN IMMEDIATE", params: Vec::new() })?;
+        execute(connection, &Statement { sql: Text::plain("BEGIN IMMEDIATE"), params: Vec::new() })?;
         let last = statements.iter().try_fold(Vec::new(), |_, statement| execute(connection, statement))?;
-        execute(connection, &Statement { sql: "COMMIT", params: Vec::new() })?;
+        execute(connection, &Statement { sql: Text::plain("COMMIT"), params: Vec::new() })?;
         transaction.committed = true;
         Ok(last)
     }

@@ -14,11 +14,13 @@ pub const ALL: &[Behaviour] = behaviours![
     ambiguous_framing_is_refused,
     malformed_fields_are_refused,
     a_body_larger_than_declared_is_no_second_request,
-    a_request_body_that_is_cut_does_not_pass_for_whole,
-    garbage_and_silence_harm_nobody,
     a_head_that_never_ends_is_given_up;
     if Host::is_ours
 ];
+
+/// What holds whoever reads the requests.
+pub const ANYWHERE: &[Behaviour] =
+    behaviours![a_request_body_that_is_cut_does_not_pass_for_whole, garbage_and_silence_harm_nobody];
 
 /// Sends each, and expects a 4xx (where statuses are listed, one of them) with nothing behind it.
 async fn refused(world: World, table: Vec<(&str, Vec<u8>, &[u16])>) {

@@ -22,12 +22,13 @@ pub const ALL: &[Behaviour] = behaviours![
 ];
 
 async fn repeated_fields_are_kept_as_they_came(world: World) {
+    let host = world.host;
     let (origin, mut terrace) = world.serve("").await;
     let reply = Reply::fresh("x").with("X-Twice", "one").with("Link", "</a>; rel=a").with("X-Twice", "two, three");
     origin.serve("/x", reply.with("Link", "</b>; rel=b").with("X-Empty", ""));
     let check = |response: &crate::client::Response| {
-        assert_eq!(response.all("x-twice"), ["one", "two, three"], "{response:?}");
-        assert_eq!(response.all("link"), ["</a>; rel=a", "</b>; rel=b"], "{response:?}");
+        response.has_lines(host, "x-twice", &["one", "two, three"]);
+        response.has_lines(host, "link", &["</a>; rel=a", "</b>; rel=b"]);
         assert_eq!(response.all("x-empty"), [""], "{response:?}");
     };
     check(&terrace.get("/x").await);
@@ -36,7 +37,11 @@ async fn repeated_fields_are_kept_as_they_came(world: World) {
     check(terrace.get("/x").await.has_tier("L2-HIT"));
     let request = Request::get("/y").with("X-Twice", "one").with("X-Twice", "two, three");
     terrace.send(&request).await;
-    assert_eq!(origin.last("/y").fields.all("x-twice"), ["one", "two, three"]);
+    let seen = origin.last("/y");
+    assert_eq!(seen.fields.joined("x-twice"), "one, two, three");
+    if host.keeps_field_lines() {
+        assert_eq!(seen.fields.all("x-twice"), ["one", "two, three"]);
+    }
 }
 
 async fn hop_by_hop_fields_of_a_response_are_dropped(world: World) {

@@ -67,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         routes::ALL,
         http2::ALL,
         bad_input::ALL,
+        bad_input::ANYWHERE,
         lifecycle::ALL,
         lifecycle::DRAIN,
     ];

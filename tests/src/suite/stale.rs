@@ -2,7 +2,6 @@
 
 use super::Behaviour;
 use crate::client::{Request, Response};
-use crate::host::Host;
 use crate::reply::{Gate, Reply, Step};
 use crate::world::World;
 
@@ -26,8 +25,7 @@ fn is_stale(response: &Response) -> bool {
 }
 
 async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) {
-    // One instance: instances do not know of each other's refreshes.
-    let one = world.host == Host::Wasmtime;
+    let one = world.host.is_one_instance();
     let arguments: &[&str] = if one { &["--workers", "1"] } else { &[] };
     let (origin, terrace) = world.serve_with("[cache]\nstale_while_revalidate = \"1h\"", arguments).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1").with("ETag", "\"old\""));

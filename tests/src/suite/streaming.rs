@@ -11,7 +11,7 @@ pub const ALL: &[Behaviour] = behaviours![
     a_client_that_leaves_early_leaves_nothing_truncated,
     small_bodies_are_the_same_from_every_tier,
     a_body_of_1_mib_is_the_same_from_every_tier,
-    a_body_of_25_mib_is_the_same_from_every_tier,
+    the_largest_body_is_the_same_from_every_tier,
     a_chunked_body_gets_a_length_once_it_is_stored,
     trailers_and_chunk_extensions_do_not_end_up_in_the_body,
 ];
@@ -106,8 +106,9 @@ async fn a_body_of_1_mib_is_the_same_from_every_tier(world: World) {
     same_from_every_tier(world, &[1 << 20]).await;
 }
 
-async fn a_body_of_25_mib_is_the_same_from_every_tier(world: World) {
-    same_from_every_tier(world, &[25 << 20]).await;
+async fn the_largest_body_is_the_same_from_every_tier(world: World) {
+    let largest = world.host.largest_everywhere();
+    same_from_every_tier(world, &[largest]).await;
 }
 
 async fn a_chunked_body_gets_a_length_once_it_is_stored(world: World) {

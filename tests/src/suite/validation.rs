@@ -117,6 +117,7 @@ async fn a_stale_response_is_validated_with_what_is_stored(world: World) {
 }
 
 async fn a_304_updates_the_stored_fields(world: World) {
+    let host = world.host;
     let (origin, terrace) = world.serve(NOW).await;
     origin.on("/x", |seen| match seen.field("if-none-match") {
         Some("\"e\"") => Reply::status(304)
@@ -136,7 +137,7 @@ async fn a_304_updates_the_stored_fields(world: World) {
     response.has_status(200).has_body("body");
     let hit = terrace.warm("/x").await;
     hit.has_status(200).has_body("body").has_field("x-changed", "new").has_field("x-kept", "k");
-    assert_eq!(hit.all("x-added"), ["a", "b"], "{hit:?}");
+    hit.has_lines(host, "x-added", &["a", "b"]);
     assert!(hit.cache_status().number("ttl") > Some(20), "{hit:?}");
 }
 

@@ -6,6 +6,7 @@
 pub mod load;
 pub mod native;
 mod peer;
+pub mod worker;
 
 use crate::test::{build_program, cargo, set_up_targets, target};
 use anyhow::{Result, ensure};
@@ -123,26 +124,32 @@ async fn compare(options: &Options, own: &std::path::Path) -> Result<()> {
         std::thread::available_parallelism()?,
         generator.describe()
     );
-    for peer in &peers {
+    take_turns(options, &generator, &peers, PATH, 1)?;
+    ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
+    Ok(())
+}
+
+/// Has the peers, of which the first is ours, take turns under load, and says what came of it.
+fn take_turns(options: &Options, generator: &Generator, peers: &[Peer], path: &str, warm_up: u64) -> Result<()> {
+    for peer in peers {
         println!("  {}: {}", peer.name, peer.settings);
     }
     let mut turns: Vec<Vec<Turn>> = peers.iter().map(|_| Vec::new()).collect();
     let dir = tempfile::tempdir()?;
-    for peer in &peers {
-        generator.run(dir.path(), peer.address(), PATH, options.connections, 1)?;
+    for peer in peers {
+        generator.run(dir.path(), peer.address(), path, options.connections, warm_up)?;
     }
     for round in 1..=options.rounds {
         for (peer, turns) in peers.iter().zip(&mut turns) {
             let before = peer.cpu_seconds()?;
-            let measured = generator.run(dir.path(), peer.address(), PATH, options.connections, options.seconds)?;
+            let measured = generator.run(dir.path(), peer.address(), path, options.connections, options.seconds)?;
             let cpu = (peer.cpu_seconds()? - before) / measured.requests as f64 * 1e6;
             let rate = measured.requests as f64 / measured.seconds;
-            println!("  round {round}: {:<18} {rate:>9.0} requests/s {cpu:>7.1} us CPU/request", peer.name);
+            println!("  round {round}: {:<20} {rate:>9.0} requests/s {cpu:>7.1} us CPU/request", peer.name);
             turns.push(Turn { rate, cpu, measured });
         }
     }
-    ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
-    report(&peers, &turns)
+    report(peers, &turns)
 }
 
 fn report(peers: &[Peer], turns: &[Vec<Turn>]) -> Result<()> {
@@ -152,7 +159,7 @@ fn report(peers: &[Peer], turns: &[Vec<Turn>]) -> Result<()> {
         values[values.len() / 2]
     };
     println!(
-        "\nmedians            requests/s  terrace/it   CPU us/req  terrace/it   p50 us   p90 us   p99 us   max us  memory"
+        "\nmedians              requests/s  terrace/it   CPU us/req  terrace/it   p50 us   p90 us   p99 us   max us  memory"
     );
     let rate = |turn: &Turn| turn.rate;
     let cpu = |turn: &Turn| turn.cpu;
@@ -160,7 +167,7 @@ fn report(peers: &[Peer], turns: &[Vec<Turn>]) -> Result<()> {
     for (peer, turns) in peers.iter().zip(turns) {
         let (its_rate, its_cpu) = (median(&rate, turns), median(&cpu, turns));
         println!(
-            "{:<18} {its_rate:>10.0} {:>10.2}x {its_cpu:>12.1} {:>10.2}x {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>4.0} MB",
+            "{:<20} {its_rate:>10.0} {:>10.2}x {its_cpu:>12.1} {:>10.2}x {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>4.0} MB",
             peer.name,
             ours_rate / its_rate,
             ours_cpu / its_cpu,

@@ -104,8 +104,33 @@ http {{
     let mut process = Process::silent(command, dir.path(), port)?;
     // Its workers end only when it tells them to.
     process.ends_gently();
+    wait_for(&mut process, port)?;
+    let settings = format!(
+        "{version}, proxy_cache in {}, worker_processes auto ({}), access_log off, keepalive",
+        if shared.is_dir() { "/dev/shm" } else { "the temporary folder" },
+        cores()
+    );
+    Ok(Peer { name: "nginx proxy_cache", settings, process, _dir: dir })
+}
+
+/// workerd, with the configuration `workerd.capnp` of a folder.
+pub fn workerd(
+    name: &'static str,
+    settings: String,
+    program: &Path,
+    dir: TempDir,
+    address: SocketAddr,
+) -> Result<Peer> {
+    let mut command = Command::new(program);
+    command.arg("serve").arg("workerd.capnp").current_dir(dir.path());
+    let mut process = Process::silent(command, dir.path(), address)?;
+    wait_for(&mut process, address)?;
+    Ok(Peer { name, settings, process, _dir: dir })
+}
+
+fn wait_for(process: &mut Process, address: SocketAddr) -> Result<()> {
     let started = Instant::now();
-    while TcpStream::connect(port).is_err() {
+    while TcpStream::connect(address).is_err() {
         ensure!(
             process.is_alive() && started.elapsed() < Duration::from_secs(10),
             "it does not start: {}",
@@ -113,12 +138,7 @@ http {{
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    let settings = format!(
-        "{version}, proxy_cache in {}, worker_processes auto ({}), access_log off, keepalive",
-        if shared.is_dir() { "/dev/shm" } else { "the temporary folder" },
-        cores()
-    );
-    Ok(Peer { name: "nginx proxy_cache", settings, process, _dir: dir })
+    Ok(())
 }
 
 impl Peer {

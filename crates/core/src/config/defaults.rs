@@ -19,6 +19,12 @@ pub const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(30);
 /// `cache.stale_if_error`: an origin that is down for a day is still served from what is held.
 pub const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 3600);
 
+/// `tiers.l0.max_size`. Never more than `tiers.l0.size`.
+pub const L0_MAX_SIZE: u64 = 64 * 1024;
+
+/// `tiers.l0.max_ttl`: a purge and an invalidation elsewhere are to be seen soon.
+pub const L0_MAX_TTL: Duration = Duration::from_secs(10);
+
 /// `tiers.l1.max_size`. Never more than `tiers.l2.max_size`.
 pub const L1_MAX_SIZE: u64 = 1024 * 1024;
 
@@ -42,6 +48,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             origin: Origin::default(),
+            l0: None,
             l1: L1::default(),
             l2: L2::default(),
             routes: Vec::new(),

@@ -66,6 +66,18 @@ pub(super) const PERIOD: Bounds<Duration> = Bounds {
     most_why: "that is 10 years",
 };
 
+/// All of L0.
+pub(super) const L0_SIZE: Bounds<u64> = Bounds {
+    least: 64 * 1024,
+    least_why: "the tier could keep next to nothing",
+    most: 64 * 1024 * 1024,
+    most_why: "it is in the memory of every instance, of which Workers have 128 MB",
+};
+
+/// The content of an L0 entry.
+pub(super) const L0_ENTRY: Bounds<u64> =
+    Bounds { least: 1, least_why: "the tier could keep nothing", most: 64 * 1024 * 1024, most_why: "no L0 is larger" };
+
 /// The content of an L1 entry.
 pub(super) const L1_SIZE: Bounds<u64> = Bounds {
     least: 1,

@@ -26,6 +26,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where requests go.
     pub origin: Origin,
+    /// The L0 tier, where it is on.
+    pub l0: Option<L0>,
     /// The L1 tier.
     pub l1: L1,
     /// The L2 tier.
@@ -57,6 +59,17 @@ pub enum HeaderSource {
     Literal(String),
     /// The host keeps it under this name. It never enters logs, keys or entries.
     Secret(String),
+}
+
+/// `[tiers.l0]`: off unless it stands in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct L0 {
+    /// The most bytes that one instance holds.
+    pub size: u64,
+    /// The largest content kept here, in bytes.
+    pub max_size: u64,
+    /// The longest an entry stays: what other instances write is not seen before.
+    pub max_ttl: Duration,
 }
 
 /// `[tiers.l1]`.

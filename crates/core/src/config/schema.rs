@@ -5,7 +5,7 @@
 use super::error::{Errors, Wrong};
 use super::reader::{Item, Report, Table};
 use super::settings::{Settings, longest};
-use super::{Admit, Config, HeaderSource, L1, L2, Origin};
+use super::{Admit, Config, HeaderSource, L0, L1, L2, Origin};
 use super::{defaults, later, limits, routes, value};
 use toml::de::DeTable;
 
@@ -28,14 +28,14 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, Errors> {
 fn root<'d>(document: &'d DeTable<'d>, report: &'d Report<'d>) -> Config {
     Table::read("", 0..0, document, report, |root| {
         let origin = root.get("origin").and_then(|item| origin(&item)).unwrap_or_default();
-        let (l1, l2) = root.get("tiers").and_then(|item| tiers(&item)).unwrap_or_default();
+        let (l0, l1, l2) = root.get("tiers").and_then(|item| tiers(&item)).unwrap_or_default();
         let longest = longest(&l1, &l2);
         let cache =
             root.get("cache").and_then(|item| item.table("a section [cache]", |table| Settings::read(table, longest)));
         let cache = cache.unwrap_or_default();
         let routes = root.get("route").map(|item| routes::read(&item, &cache, longest));
         later::sections(root);
-        Config { origin, l1, l2, routes: routes.unwrap_or_default(), default_policy: cache.policy() }
+        Config { origin, l0, l1, l2, routes: routes.unwrap_or_default(), default_policy: cache.policy() }
     })
 }
 
@@ -102,13 +102,37 @@ pub(super) fn secret(item: &Item<'_>) -> Option<String> {
     .flatten()
 }
 
-/// `[tiers.l1]` and `[tiers.l2]`.
-pub(super) fn tiers(item: &Item<'_>) -> Option<(L1, L2)> {
-    item.table("sections [tiers.l1] and [tiers.l2]", |table| {
+/// `[tiers.l0]`, `[tiers.l1]` and `[tiers.l2]`.
+pub(super) fn tiers(item: &Item<'_>) -> Option<(Option<L0>, L1, L2)> {
+    item.table("sections [tiers.l0], [tiers.l1] and [tiers.l2]", |table| {
+        let l0 = table.get("l0").and_then(|item| l0(&item)).flatten();
         let l2 = table.get("l2").and_then(|item| l2(&item)).unwrap_or_default();
         let l1 = table.get("l1").and_then(|item| l1(&item, &l2));
         let fallback = L1 { max_size: defaults::L1_MAX_SIZE.min(l2.max_size), ..L1::default() };
-        (l1.unwrap_or(fallback), l2)
+        (l0, l1.unwrap_or(fallback), l2)
+    })
+}
+
+fn l0(item: &Item<'_>) -> Option<Option<L0>> {
+    item.table("a section [tiers.l0]", |table| {
+        let size = table.require("size", "\"8MiB\"").and_then(|size| size.size(&limits::L0_SIZE));
+        let max_size = table.get("max_size").and_then(|entry| {
+            let read = entry.size(&limits::L0_ENTRY)?;
+            if let Some(size) = size.filter(|size| read > *size) {
+                entry.wrong(Wrong::new(format!(
+                    "larger than tiers.l0.size ({}), which is all of the tier; lower this or raise that",
+                    value::show_size(size)
+                )));
+            }
+            Some(read)
+        });
+        let max_ttl = table.get("max_ttl").and_then(|stay| stay.duration(&limits::STAY));
+        let size = size?;
+        Some(L0 {
+            size,
+            max_size: max_size.unwrap_or(defaults::L0_MAX_SIZE.min(size)),
+            max_ttl: max_ttl.unwrap_or(defaults::L0_MAX_TTL),
+        })
     })
 }
 
@@ -186,9 +210,10 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
                 "request_directives",
             ],
         ),
-        ("in [tiers]", &["l1", "l2"]),
+        ("in [tiers]", &["l0", "l1", "l2"]),
+        ("in [tiers.l0]", &["size"]),
         ("in [tiers.l1]", &["admit"]),
-        ("in [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
+        ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),
         ("in [purge]", &["poll"]),
         ("in a [[route]]", &["match", "ttl", "vary", "query", "tags"]),

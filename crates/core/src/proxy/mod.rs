@@ -24,6 +24,8 @@ use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, invalidate, update, validate};
+use crate::tiers::gone::Gone;
+use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
@@ -50,6 +52,8 @@ const INVALIDATE_AGAIN: [Duration; 3] =
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    memory: Memory,
+    gone: Gone,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -91,11 +95,18 @@ impl Lookable {
 impl Proxy {
     /// A cache with this configuration.
     pub fn new(config: Config) -> Self {
+        Proxy::with_memory(config, BUDGET)
+    }
+
+    /// A cache whose copies of responses on their way into the store hold at most so many bytes together.
+    pub fn with_memory(config: Config, copies: usize) -> Self {
         Proxy {
             config,
             counters: Counters::default(),
+            memory: Memory::default(),
+            gone: Gone::default(),
             backoff: Backoff::default(),
-            budget: Budget::new(BUDGET),
+            budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
             log: Log::default(),
@@ -107,9 +118,19 @@ impl Proxy {
         &self.config
     }
 
+    /// L0.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// What went wrong in the tiers so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
+    pub async fn sweep<H: Host>(&self, host: &H) {
+        self.tiers(host).sweep(host.now()).await;
     }
 
     /// Answers one request. Never fails: what goes wrong is a response too.
@@ -157,7 +178,7 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters }
+        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory, gone: &self.gone }
     }
 
     fn origin(&self) -> &str {
@@ -180,7 +201,7 @@ impl Proxy {
                     Reuse::Validate(why) => self.validate(host, request, *found, why, now).await,
                 }
             }
-            Lookup::OtherVariants => self.forward(host, request, Place::Beside, Forward::VaryMiss).await,
+            Lookup::OtherVariants(life) => self.forward(host, request, Place::Beside(life), Forward::VaryMiss).await,
             Lookup::Nothing(life) => self.forward(host, request, Place::New(life), Forward::UriMiss).await,
         }
     }
@@ -300,20 +321,21 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let (url, now) = (request.url(), trip.received);
         let seen = exchange(&request, &url, &response, trip);
+        let replaced = found.entry.head.freshness.requested;
         found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let answer = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.keep_update(&own, &found, now).await });
+        host.defer(async move { proxy.keep_update(&own, &found, &url, replaced, now).await });
         answer
     }
 
     /// Stores what a 304 has changed, or forgets what it no longer lets us keep.
-    async fn keep_update<H: Host>(&self, host: &H, found: &Found, now: Timestamp) {
+    async fn keep_update<H: Host>(&self, host: &H, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
         match update::forbids_keeping(&found.entry.head) {
             Some(_) => self.tiers(host).remove(&found.key).await,
-            None => self.tiers(host).update(&found.key, &found.entry, found.tier, now).await,
+            None => self.tiers(host).update(found, url, replaced, now).await,
         }
     }
 

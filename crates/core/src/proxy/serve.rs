@@ -1,7 +1,7 @@
 //! From a stored response to the client's: preconditions, ranges, HEAD, and the fields that say where it came from.
 
 use super::{Lookable, request_id};
-use crate::capture::{Budget, Held};
+use crate::capture::{Budget, Counted};
 use crate::decision::{Failure, Outcome};
 use crate::entry::{Entry, Head};
 use crate::fields::Fields;
@@ -20,18 +20,6 @@ pub(super) const SENDING: usize = 160 << 20;
 
 /// Content up to this size is not counted: connections are bounded, and so is what they hold of it.
 const UNCOUNTED: usize = 64 << 10;
-
-/// Content that counts against a budget for as long as anybody holds it.
-struct Counted {
-    content: Bytes,
-    _held: Held,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.content
-    }
-}
 
 /// Answers from a stored response (RFC 9111 4, 4.3.2; RFC 9110 13.2.2, 14.2, 15.4.5).
 pub(super) fn stored<H: Host>(

@@ -50,6 +50,13 @@ impl Proxy {
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };
         let Ok(plan) = plan else {
             report::describe(&outcome, &mut response.fields);
+            if let Place::Over(found) = place
+                && takes_the_place(status)
+                && !found.entry.head.freshness.is_fresh(trip.received)
+            {
+                let own = host.clone();
+                host.defer(async move { self.tiers(&own).remove(&found.key).await });
+            }
             return response;
         };
         let expected = content_length(&response);
@@ -89,12 +96,18 @@ impl Proxy {
             if update::matches_304(&found.entry.head, &response.fields) {
                 let url = request.url();
                 let exchange = exchange(&request, &url, &response, trip);
+                let replaced = found.entry.head.freshness.requested;
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.keep_update(host, &found, now).await;
+                self.keep_update(host, &found, &url, replaced, now).await;
             }
             return;
         }
-        let Ok(plan) = self.plan(&request, &response, trip) else { return };
+        let Ok(plan) = self.plan(&request, &response, trip) else {
+            if takes_the_place(status) {
+                self.tiers(host).remove(&found.key).await;
+            }
+            return;
+        };
         let expected = content_length(&response);
         let (body, copy) = self.keep(host, response.body, expected);
         drop(body);
@@ -119,11 +132,10 @@ impl Proxy {
             let exchange = exchange(&request, &url, &response, trip);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
                 HeadUpdate::Refresh(head) => {
+                    let replaced = found.entry.head.freshness.requested;
                     found.entry.head = head;
                     let (proxy, own) = (self.clone(), host.clone());
-                    host.defer(
-                        async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await },
-                    );
+                    host.defer(async move { proxy.tiers(&own).update(&found, &url, replaced, now).await });
                 }
                 HeadUpdate::Invalid => {
                     let (proxy, own) = (self.clone(), host.clone());
@@ -200,6 +212,12 @@ impl Proxy {
         let entry = Entry::new(status, fields, freshness, selecting, body);
         self.tiers(host).store(&request.key, &request.url(), entry, place, now).await;
     }
+}
+
+/// Whether what is stale is over now that the origin has answered with this status, and with what is not to be stored: it would
+/// go on being served while it is refreshed. An error may pass.
+fn takes_the_place(status: u16) -> bool {
+    matches!(status, 200..=399 | 404 | 410)
 }
 
 /// The head as it will be stored, for the client's preconditions.

@@ -54,12 +54,15 @@ fn cache_status(outcome: &Outcome) -> String {
 }
 
 fn tier(outcome: &Outcome) -> &'static str {
-    use crate::decision::Tier::{L1, L2};
+    use crate::decision::Tier::{L0, L1, L2};
     match outcome {
+        Outcome::Hit { tier: L0, stale: None, .. } => "L0-HIT",
         Outcome::Hit { tier: L1, stale: None, .. } => "L1-HIT",
         Outcome::Hit { tier: L2, stale: None, .. } => "L2-HIT",
+        Outcome::Hit { tier: L0, .. } => "STALE-L0",
         Outcome::Hit { tier: L1, .. } => "STALE-L1",
         Outcome::Hit { tier: L2, .. } => "STALE-L2",
+        Outcome::Forwarded { from: Some((L0, Some(_))), .. } => "STALE-L0",
         Outcome::Forwarded { from: Some((L1, Some(_))), .. } => "STALE-L1",
         Outcome::Forwarded { from: Some((L2, Some(_))), .. } => "STALE-L2",
         Outcome::Forwarded { from: Some((_, None)), .. } => "REVALIDATED",

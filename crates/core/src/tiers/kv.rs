@@ -7,13 +7,12 @@ use crate::entry::{Entry, codec};
 use crate::host::{Host, Kv, StoreError};
 use crate::key::Key;
 use crate::time::Timestamp;
-use bytes::Bytes;
 use std::time::Duration;
 
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
     let record = call(tiers, tiers.host.kv().get(&text)).await??;
-    match codec::decode(Bytes::from(record)) {
+    match codec::decode(record) {
         Ok((entry, until)) if now < until => Some(entry),
         // A store without a TTL keeps what is over; the next store under this key replaces it.
         Ok(_) => None,
@@ -25,9 +24,10 @@ pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp
     }
 }
 
-pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, now: Timestamp) {
+/// Stores an entry for at most `stay`, and at most `max_ttl`.
+pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, stay: Duration, now: Timestamp) {
     let limits = &tiers.config.l1;
-    let until = keep_until(&entry.head, limits.max_ttl, now);
+    let until = keep_until(&entry.head, limits.max_ttl.min(stay), now);
     if until <= now {
         return;
     }

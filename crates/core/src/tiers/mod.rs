@@ -1,10 +1,12 @@
-//! What we hold: L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
+//! What we hold: L0 where it is on, L1, then L2, and how an entry moves between them (DESIGN.md, decisions 6 to 8).
 //!
 //! A tier that fails, is late or holds rubbish is a miss. Writes happen in `defer`; a failed one is counted and forgotten. An entry
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
 pub mod deadline;
+pub mod gone;
 pub mod kv;
+pub mod memory;
 pub mod sql;
 
 use crate::config::{Admit, Config};
@@ -16,11 +18,17 @@ use crate::key::{self, Key};
 use crate::log::Log;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
-use sql::{Held, Refused};
+use gone::Gone;
+use memory::Memory;
+use sql::{Held, Verdict};
 use std::cell::Cell;
+use std::time::Duration;
 
 /// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
 const WORTH_PROMOTING_MS: u64 = 60_000;
+
+/// How long L1 keeps what L2 could not judge: as long as an invalidation may need to reach every instance.
+const UNJUDGED: Duration = Duration::from_secs(5);
 
 /// A stored response that the request selects.
 #[derive(Clone, Debug)]
@@ -31,6 +39,8 @@ pub struct Found {
     pub tier: Tier,
     /// Under which key.
     pub key: Key,
+    /// The life of the URL that it belongs to.
+    pub life: u64,
 }
 
 /// What the tiers hold for a request.
@@ -38,8 +48,8 @@ pub struct Found {
 pub enum Lookup {
     /// The response that the request selects.
     Found(Box<Found>),
-    /// The URL is known, but none of its variants is selected.
-    OtherVariants,
+    /// The URL is known, in this life, but none of its variants is selected.
+    OtherVariants(u64),
     /// Nothing; the life of the URL that an invalidation has begun, where one was lately.
     Nothing(Option<u64>),
 }
@@ -49,8 +59,8 @@ pub enum Lookup {
 pub enum Place {
     /// Nothing is stored for the URL, which is in this life since an invalidation.
     New(Option<u64>),
-    /// Other variants of the URL are stored.
-    Beside,
+    /// Other variants of the URL are stored, in this life of it.
+    Beside(u64),
     /// It replaces this one.
     Over(Box<Found>),
 }
@@ -60,7 +70,7 @@ impl Place {
     pub fn found(&self) -> Option<&Found> {
         match self {
             Place::Over(found) => Some(found),
-            Place::New(_) | Place::Beside => None,
+            Place::New(_) | Place::Beside(_) => None,
         }
     }
 }
@@ -92,17 +102,32 @@ pub struct Tiers<'a, H: Host> {
     pub config: &'a Config,
     /// Where failures are counted.
     pub counters: &'a Counters,
+    /// L0.
+    pub memory: &'a Memory,
+    /// What was invalidated lately.
+    pub gone: &'a Gone,
 }
 
 impl<H: Host> Tiers<'_, H> {
     /// Looks for the response that a request with these fields selects: at most two reads in each tier.
     pub async fn lookup(&self, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        if self.config.l0.is_some() {
+            let l0 = self.lookup_in(Tier::L0, primary, request, now).await;
+            if matches!(l0, Lookup::Found(_)) {
+                return l0;
+            }
+        }
+        let seen = self.memory.removals(primary);
         let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
-        if matches!(l1, Lookup::Found(_)) {
+        if let Lookup::Found(found) = &l1 {
+            // What a request asks L1 for, another one may ask for soon. A further variant is found by way of the first alone.
+            if let Some(limits) = self.config.l0.as_ref().filter(|_| found.key == *primary) {
+                self.memory.put(limits, found.key, &found.entry, seen, now);
+            }
             return l1;
         }
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
-            (Lookup::Nothing(None), Lookup::OtherVariants) => Lookup::OtherVariants,
+            (Lookup::Nothing(None), Lookup::OtherVariants(life)) => Lookup::OtherVariants(life),
             (l2, _) => l2,
         }
     }
@@ -113,17 +138,20 @@ impl<H: Host> Tiers<'_, H> {
             Held::Gone(life) => return Lookup::Nothing(Some(life)),
             Held::Nothing => return Lookup::Nothing(None),
         };
+        let life = first.head.generation;
         if vary::selects(&first.head, request) {
-            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
+            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary, life }));
         }
         let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
         let Some(key) = listed.or_else(|| (tier == Tier::L1).then(|| guess(primary, &first.head, request)).flatten())
         else {
-            return Lookup::OtherVariants;
+            return Lookup::OtherVariants(life);
         };
         match self.get(tier, &key, now).await {
-            Some(entry) if vary::selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key })),
-            _ => Lookup::OtherVariants,
+            Some(entry) if vary::selects(&entry.head, request) => {
+                Lookup::Found(Box::new(Found { entry, tier, key, life }))
+            }
+            _ => Lookup::OtherVariants(life),
         }
     }
 
@@ -136,8 +164,24 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L1 => kv::get(self, key, now).await.map_or(Held::Nothing, |entry| Held::Entry(Box::new(entry))),
-            Tier::L2 => sql::get(self, key, now).await,
+            Tier::L0 => self.believed(key, self.memory.get(key, now), now),
+            Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
+            Tier::L2 => match sql::get(self, key, now).await {
+                Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
+                    Some(life) => Held::Gone(life),
+                    None => Held::Entry(entry),
+                },
+                Held::Gone(life) => Held::Gone(self.gone.shown(key, life, now)),
+                Held::Nothing => Held::Nothing,
+            },
+        }
+    }
+
+    /// An entry that no invalidation has ended, as far as is known here.
+    fn believed(&self, key: &Key, entry: Option<Entry>, now: Timestamp) -> Held {
+        match entry {
+            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => Held::Entry(Box::new(entry)),
+            _ => Held::Nothing,
         }
     }
 
@@ -145,79 +189,113 @@ impl<H: Host> Tiers<'_, H> {
     ///
     /// The first variant of a URL is stored under the primary key; a further one under a key of its own, and the primary record
     /// remembers it (DESIGN.md, Variants).
+    ///
+    /// All of it belongs to the life of the URL that the lookup saw: what an invalidation has ended since is not stored.
     pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, place: &Place, now: Timestamp) {
+        let (life, beside) = match place {
+            Place::New(life) => (*life, false),
+            Place::Beside(life) => (Some(*life), true),
+            Place::Over(found) => (Some(found.life), found.key != *primary),
+        };
+        entry.head.generation = life.unwrap_or_else(|| self.new_life());
         let holder = match place {
-            Place::New(life) => {
-                entry.head.generation = life.unwrap_or_default();
-                None
-            }
-            Place::Over(found) if found.key == *primary => {
-                succeed(&found.entry.head, &mut entry.head);
-                None
-            }
-            Place::Over(_) | Place::Beside => match self.get(Tier::L2, primary, now).await {
+            _ if beside => match self.get(Tier::L2, primary, now).await {
                 Some(holder) => Some(holder),
                 None => self.get(Tier::L1, primary, now).await,
             },
+            Place::Over(found) => {
+                succeed(&found.entry.head, &mut entry.head);
+                None
+            }
+            Place::New(_) | Place::Beside(_) => None,
         };
         let Some(mut holder) = holder else {
-            if entry.head.generation == 0 {
-                entry.head.generation = self.new_life();
-            }
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         };
+        if holder.head.generation != entry.head.generation {
+            return;
+        }
         let (held, new) = (&holder.head.selecting, &entry.head.selecting);
         if held == new || held.0.is_empty() || new.0.is_empty() {
             succeed(&holder.head, &mut entry.head);
-            return self.put(primary, url, &entry, now).await;
+            return self.put(primary, url, &entry, place, now).await;
         }
         let own = variant_key(primary, &holder.head, new);
-        self.put(&own, url, &entry, now).await;
+        self.put(&own, url, &entry, place, now).await;
         remember(&mut holder.head, own, &entry.head);
-        self.put(primary, url, &holder, now).await;
+        self.put(primary, url, &holder, place, now).await;
     }
 
-    /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks. L2 knows whether the URL was
-    /// invalidated since the response was asked for, and L1 then gives it back: the invalidation, which goes to L2 first, may have
-    /// emptied L1 before.
-    async fn put(&self, key: &Key, url: &str, entry: &Entry, now: Timestamp) {
-        if self.admits_at_once() {
-            kv::put(self, key, entry, now).await;
-        }
-        let refused = sql::put(self, key, url, entry, now).await;
-        self.give_back(key, refused).await;
+    /// Stores under one key, in every tier that takes it. L2 judges first: it knows whether the URL was invalidated since the
+    /// response was asked for, and whether a later one has come.
+    ///
+    /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
+    async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
+        self.memory.remove(key);
+        let verdict = sql::put(self, key, url, entry, now).await;
+        let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
+        let admitted = self.admits_at_once() || place.found().is_some_and(held);
+        self.put_near(key, entry, verdict, admitted, now).await;
     }
 
-    async fn give_back(&self, key: &Key, Refused(refused): Refused) {
-        if refused {
-            kv::delete(self, key).await;
+    /// Lets L1 have what L2 has judged.
+    async fn put_near(&self, key: &Key, entry: &Entry, verdict: Verdict, admitted: bool, now: Timestamp) {
+        let stay = match verdict {
+            Verdict::Superseded => return,
+            Verdict::Ended => return self.give_back(key).await,
+            Verdict::Good | Verdict::Older => Duration::MAX,
+            // L1 alone must do for a while; what was invalidated elsewhere does not stay long.
+            Verdict::Unknown => UNJUDGED,
+        };
+        if !admitted {
+            return;
+        }
+        if self.gone.ended(key, entry.head.generation, now) {
+            return self.give_back(key).await;
+        }
+        kv::put(self, key, entry, stay, now).await;
+        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
+        // anyway, and a query more would not help.
+        if H::KV_WRITES_ARE_FREE && verdict != Verdict::Unknown {
+            match sql::verdict(self, key, &entry.head).await {
+                Verdict::Good | Verdict::Older => {}
+                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
+            }
         }
     }
 
-    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
-    pub async fn update(&self, key: &Key, entry: &Entry, found_in: Tier, now: Timestamp) {
-        if found_in == Tier::L1 || self.admits_at_once() {
-            kv::put(self, key, entry, now).await;
-        }
-        let refused = sql::put_head(self, key, &entry.head, now).await;
-        self.give_back(key, refused).await;
+    async fn give_back(&self, key: &Key) {
+        self.memory.remove(key);
+        kv::delete(self, key).await;
+    }
+
+    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is. `replaced` is when the one was asked for that
+    /// it was made from.
+    pub async fn update(&self, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
+        let Found { entry, tier, key, .. } = found;
+        self.memory.remove(key);
+        let verdict = match sql::put_head(self, key, &entry.head, replaced, now).await {
+            Verdict::Older => sql::put(self, key, url, entry, now).await,
+            verdict => verdict,
+        };
+        // What was in L0 came from L1.
+        self.put_near(key, entry, verdict, *tier != Tier::L2 || self.admits_at_once(), now).await;
     }
 
     /// Copies what L2 held into L1, where it is admitted.
     pub async fn promote(&self, found: &Found, now: Timestamp) {
         let useful_ms = found.entry.head.freshness.keep_until().since(now);
-        if found.tier == Tier::L2 && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
-            kv::put(self, &found.key, &found.entry, now).await;
-            // Where operations are billed L1 is eventually consistent anyway, and a query more would not help.
-            if H::KV_WRITES_ARE_FREE {
-                let refused = sql::refused(self, &found.key, &found.entry.head).await;
-                self.give_back(&found.key, refused).await;
-            }
+        // L1 has nothing under this key: there is nothing to remove where the entry is too large.
+        let fits = found.entry.head.body_len <= self.config.l1.max_size;
+        if found.tier == Tier::L2 && fits {
+            let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
+            self.put_near(&found.key, &found.entry, Verdict::Good, admitted, now).await;
         }
     }
 
     /// Removes one stored response, which the origin no longer lets us keep.
     pub async fn remove(&self, key: &Key) {
+        self.memory.remove(key);
         kv::delete(self, key).await;
         sql::delete(self, key).await;
     }
@@ -225,10 +303,20 @@ impl<H: Host> Tiers<'_, H> {
     /// Removes an object with the way to its variants, and begins a new life of its URL: what was asked for before, and is still on
     /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
     pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
+        self.memory.remove(primary);
         let life = self.new_life();
+        self.gone.begin(primary, life, now);
         let l2 = sql::invalidate(self, primary, life, now).await;
+        if l2.is_some() {
+            self.gone.told(primary, life);
+        }
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)
+    }
+
+    /// Removes from L2 what is over. L1 does so by itself.
+    pub async fn sweep(&self, now: Timestamp) {
+        sql::sweep(self, now).await;
     }
 
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
@@ -249,7 +337,7 @@ impl<H: Host> Tiers<'_, H> {
             None => StoreError::Timeout,
         };
         count(match tier {
-            Tier::L1 => &self.counters.l1_errors,
+            Tier::L0 | Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,
         });
         if let Some(more) = self.counters.log.say(self.host.now()) {

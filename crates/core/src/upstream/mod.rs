@@ -7,7 +7,7 @@ use crate::decision::Failure;
 use crate::fields::Fields;
 use crate::host::{Host, OriginError};
 use crate::message::{Body, OriginRequest, Response};
-use crate::rules::connection;
+use crate::rules::{connection, dates};
 use crate::tiers::deadline::within;
 use http::{Method, StatusCode};
 use std::net::IpAddr;
@@ -78,6 +78,10 @@ pub async fn fetch<H: Host>(
     };
     sound(&mut response)?;
     connection::strip_response(&mut response.fields);
+    if !response.fields.contains("date") {
+        // Whoever has a clock says when the response came (RFC 9110 6.6.1).
+        response.fields.append("date", dates::format(host.now()));
+    }
     Ok(response)
 }
 

@@ -34,7 +34,7 @@ fn columns_are_characters() {
         (
             "tiers = { l1 = { admit = 'ä' }, l4 = 1 }\r\nroute = 1",
             "1:26: tiers.l1.admit: \"ä\" is not one of \"auto\", \"always\", \"second-hit\"\n\
-             1:33: tiers.l4: unknown key (did you mean \"l1\"?)\n\
+             1:33: tiers.l4: unknown key (did you mean \"l0\"?)\n\
              2:9: route: expected sections [[route]], in two pairs of brackets, found the integer 1",
         ),
     ]);

@@ -24,12 +24,12 @@ fn unknown_keys() {
         (
             "[[route]]\nmatch = '/'\ntimeout = '1s'\nmax_size = '1B'",
             "3:1: route[0].timeout: unknown key here; it belongs in [origin], [tiers.l1] or [tiers.l2]\n\
-             4:1: route[0].max_size: unknown key here; it belongs in [tiers.l1] or [tiers.l2]",
+             4:1: route[0].max_size: unknown key here; it belongs in [tiers.l0], [tiers.l1] or [tiers.l2]",
         ),
         ("[cache.origin]", "1:8: cache.origin: unknown key here; it belongs at the top, as a section of its own"),
         (
             "[tiers.l3]\n[tiers.l1]\nadmitt = 'auto'\n[tiers.l2]\nadmit = 'auto'",
-            "1:8: tiers.l3: unknown key (did you mean \"l1\"?)\n\
+            "1:8: tiers.l3: unknown key (did you mean \"l0\"?)\n\
              3:1: tiers.l1.admitt: unknown key (did you mean \"admit\"?)\n\
              5:1: tiers.l2.admit: unknown key here; it belongs in [tiers.l1]",
         ),
@@ -52,7 +52,7 @@ fn wrong_types() {
             "cache = 'on'\norigin = []\ntiers = 1.5\nroute = true",
             "1:9: cache: expected a section [cache], found a string\n\
              2:10: origin: expected a section [origin], found an array\n\
-             3:9: tiers: expected sections [tiers.l1] and [tiers.l2], found the number 1.5\n\
+             3:9: tiers: expected sections [tiers.l0], [tiers.l1] and [tiers.l2], found the number 1.5\n\
              4:9: route: expected sections [[route]], in two pairs of brackets, found true",
         ),
         ("[route]\nmatch = '/'", "1:1: route: expected sections [[route]], in two pairs of brackets, found a table"),

@@ -336,6 +336,16 @@ fn what_can_never_be_reached() {
             "[tiers.l1]\nmax_size = '2MiB'\n[tiers.l2]\nmax_size = '1MiB'",
             "2:12: tiers.l1.max_size: larger than tiers.l2.max_size (1MiB), above which nothing is stored at all; lower this or raise that",
         ),
+        ("[tiers.l0]\nmax_ttl = '10s'", "1:1: tiers.l0.size: missing; add size = \"8MiB\""),
+        (
+            "[tiers.l0]\nsize = '1MiB'\nmax_size = '2MiB'",
+            "3:12: tiers.l0.max_size: larger than tiers.l0.size (1MiB), which is all of the tier; lower this or raise that",
+        ),
+        (
+            "[tiers.l0]\nsize = '1GiB'\nmax_ttl = '0s'",
+            "2:8: tiers.l0.size: \"1GiB\" is too much; write \"64MiB\" or less (it is in the memory of every instance, of which Workers have 128 MB)\n\
+             3:11: tiers.l0.max_ttl: \"0s\" is too little, because nothing could ever be found in the tier; write \"1s\" or more",
+        ),
         (
             "[tiers.l1]\nmax_ttl = '59s'\nadmit = 'second-hit'",
             "2:11: tiers.l1.max_ttl: admit = \"second-hit\" takes only what stays for 60s, so nothing would ever come in; write \"60s\" or more, or admit = \"always\"",

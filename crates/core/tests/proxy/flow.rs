@@ -65,6 +65,29 @@ fn a_clients_condition_is_answered_from_the_store_and_does_not_keep_the_store_em
 }
 
 #[test]
+fn what_the_origin_no_longer_has_is_not_served_while_it_is_refreshed_again() {
+    for (status, fields) in [(404, &[][..]), (410, &[]), (200, &[("cache-control", "private")])] {
+        let mut cache = Cache::new("");
+        cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=20")], "old");
+        cache.get("/a");
+        cache.wait(12);
+        cache.respond(status, fields, "over");
+        assert_eq!(cache.get("/a").text(), "old");
+        cache.respond(status, fields, "over");
+        assert_eq!((cache.get("/a").status, cache.asked()), (status, 3), "{status}");
+    }
+    // An error may pass (RFC 5861 3): it is served on.
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=20")], "old");
+    cache.get("/a");
+    cache.wait(12);
+    cache.respond(429, &[], "slow down");
+    cache.get("/a");
+    cache.respond(429, &[], "slow down");
+    assert_eq!(cache.get("/a").text(), "old");
+}
+
+#[test]
 fn stale_while_revalidate_serves_at_once_and_refreshes_once() {
     let mut cache = Cache::new("");
     cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=30")], "old");
@@ -273,4 +296,13 @@ fn a_route_is_found_whatever_the_slashes() {
     let mut cache = Cache::new("[[route]]\nmatch = \"/api/account/*\"\ncache = \"off\"\n");
     cache.respond(200, &[("cache-control", "max-age=60")], "");
     assert_eq!(cache.get("/api//account///me").tier(), "BYPASS");
+}
+
+#[test]
+fn a_response_without_a_date_gets_one_whether_it_is_stored_or_not() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "no-store")], "passing");
+    assert_eq!(cache.get("/a").field("date"), "Fri, 15 Jan 2027 08:00:00 GMT");
+    cache.respond(200, &[("cache-control", "no-store"), ("date", "Fri, 15 Jan 2027 07:00:00 GMT")], "passing");
+    assert_eq!(cache.get("/a").field("date"), "Fri, 15 Jan 2027 07:00:00 GMT");
 }

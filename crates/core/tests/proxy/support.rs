@@ -16,9 +16,11 @@ use terrace_core::Proxy;
 use terrace_core::capture::Capture;
 use terrace_core::config::Config;
 use terrace_core::fields::Fields;
-use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Value};
+use terrace_core::hex;
+use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
 use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
+use terrace_core::tiers::gone::Gone;
 use terrace_core::time::Timestamp;
 
 /// A body: chunks, then its proper end (`Ok`) or a cut.
@@ -50,6 +52,8 @@ pub struct World {
     pub kv_fails: Cell<bool>,
     pub kv_hangs: Cell<bool>,
     pub sql_fails: Cell<bool>,
+    /// SQL that carries bytes as hexadecimal digits.
+    pub sql_is_text: Cell<bool>,
     pub kv_gets: Cell<u32>,
     pub kv_puts: Cell<u32>,
     pub queries: Cell<u32>,
@@ -69,6 +73,7 @@ pub struct Fake {
 pub struct Cache {
     pub host: Fake,
     pub proxy: Rc<Proxy>,
+    gone: Gone,
     pool: LocalPool,
 }
 
@@ -103,7 +108,7 @@ impl Cache {
         let host = Fake { world, database, spawner: pool.spawner() };
         let text = format!("[origin]\nurl = \"http://origin.test\"\n{config}");
         let config = Config::parse(&text, "terrace.toml").unwrap_or_else(|e| panic!("{e}"));
-        Cache { host, proxy: Rc::new(Proxy::new(config)), pool }
+        Cache { host, proxy: Rc::new(Proxy::new(config)), gone: Gone::default(), pool }
     }
 
     /// A new instance over the same stores, L1 emptied: what a restart is.
@@ -165,9 +170,21 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
     }
 
+    /// What a host's clock calls for.
+    pub fn sweep(&mut self) {
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.sweep(&host).await }));
+    }
+
     /// The tiers, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
-        let tiers = Tiers { host: &self.host, config: self.proxy.config(), counters: self.proxy.counters() };
+        let tiers = Tiers {
+            host: &self.host,
+            config: self.proxy.config(),
+            counters: self.proxy.counters(),
+            memory: self.proxy.memory(),
+            gone: &self.gone,
+        };
         (tiers, &mut self.pool)
     }
 
@@ -207,7 +224,7 @@ impl Cache {
     }
 }
 
-fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+pub fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     fields.iter().map(|(n, v)| (*n, v.to_string())).collect()
 }
 
@@ -245,7 +262,7 @@ fn bump(counter: &Cell<u32>) {
 }
 
 impl Kv for Fake {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         bump(&self.world.kv_gets);
         if self.world.kv_hangs.get() {
             std::future::pending::<()>().await;
@@ -253,7 +270,7 @@ impl Kv for Fake {
         if self.world.kv_fails.get() {
             return Err(StoreError::Other("kv is down".into()));
         }
-        Ok(self.world.kv.borrow().get(key).cloned())
+        Ok(self.world.kv.borrow().get(key).cloned().map(Bytes::from))
     }
     async fn put(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), StoreError> {
         bump(&self.world.kv_puts);
@@ -282,11 +299,14 @@ impl Fake {
         if self.world.sql_fails.get() {
             return Err(StoreError::Other("sql is down".into()));
         }
-        let mut prepared = self.database.prepare(statement.sql).map_err(sql_error)?;
+        let is_text = self.world.sql_is_text.get();
+        let sql = if is_text { statement.sql.hex } else { statement.sql.bytes };
+        let mut prepared = self.database.prepare(sql).map_err(sql_error)?;
         let params = statement.params.iter().map(|value| match value {
             Value::Null => V::Null,
             Value::Integer(n) => V::Integer(*n),
             Value::Text(t) => V::Text(t.clone()),
+            Value::Blob(b) if is_text => V::Text(hex::encode(b)),
             Value::Blob(b) => V::Blob(b.clone()),
         });
         let columns = prepared.column_count();
@@ -297,6 +317,7 @@ impl Fake {
                 ValueRef::Null | ValueRef::Real(_) => Value::Null,
                 ValueRef::Integer(n) => Value::Integer(n),
                 ValueRef::Text(t) => Value::Text(String::from_utf8(t.to_vec()).unwrap()),
+                ValueRef::Blob(_) if is_text => panic!("bytes cannot be carried: {sql}"),
                 ValueRef::Blob(b) => Value::Blob(b.to_vec()),
             };
             all.push((0..columns).map(value).collect());
@@ -312,7 +333,7 @@ impl Sql for Fake {
     }
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         bump(&self.world.batches);
-        let command = |sql| self.execute(&Statement { sql, params: vec![] });
+        let command = |sql| self.execute(&Statement { sql: Text::plain(sql), params: vec![] });
         command("BEGIN")?;
         match statements.iter().try_fold(Vec::new(), |_, s| self.execute(s)) {
             Ok(last) => command("COMMIT").map(|_| last),

@@ -1,0 +1,154 @@
+// What the Wasm module calls. One crossing each: a promise's end comes back through `settle`, `bytes` or `fail`, with the number
+// of the operation that waits for it. No rule of caching lives here.
+import text from "./terrace.toml";
+import { bytes, fail, go_on, settle } from "./terrace.js";
+
+const said = (error) => String(error?.message ?? error);
+
+const ends = (promise, operation) =>
+  promise.then(
+    (value) => settle(operation, value),
+    (error) => fail(operation, said(error)),
+  );
+
+// Fields as lines: a name, its value, the next name.
+const listed = (headers) => {
+  let text = "";
+  headers.forEach((value, name) => (text += `${name}\n${value}\n`));
+  return text;
+};
+
+// The same back, from the module's memory: as an object, which the platform takes faster, unless a name stands twice. Most of it is
+// ASCII, for which a decoder costs more than all the rest of an answer.
+const decoder = new TextDecoder();
+const ascii = (bytes) => String.fromCharCode.apply(null, bytes);
+const fields = (bytes, isAscii, once) => {
+  const text = isAscii && bytes.length < 8192 ? ascii(bytes) : decoder.decode(bytes);
+  const lines = text.split("\n");
+  if (!once) return pairs(lines);
+  const headers = {};
+  for (let i = 1; i < lines.length; i += 2) headers[lines[i - 1]] = lines[i];
+  return headers;
+};
+
+const pairs = (lines) => {
+  const list = [];
+  for (let i = 1; i < lines.length; i += 2) list.push([lines[i - 1], lines[i]]);
+  return list;
+};
+
+export const configuration = () => text;
+
+export const variable = (call, name) => {
+  const value = call.env[name];
+  return typeof value === "string" ? value : undefined;
+};
+
+// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. Returns what was wrong, if anything.
+export const respond = (call, status, head, isAscii, once, body) => {
+  try {
+    call.resolve(new Response(body, { status, headers: fields(head, isAscii, once), encodeBody: "manual" }));
+  } catch (error) {
+    return said(error);
+  }
+};
+
+// With content of the module's, which is copied, since its memory changes.
+export const respondCopy = (call, status, head, isAscii, once, content) =>
+  respond(call, status, head, isAscii, once, content.slice());
+
+// With a part of a value that KV gave.
+export const respondPart = (call, status, head, isAscii, once, value, start, length) =>
+  respond(call, status, head, isAscii, once, new Uint8Array(value, start, length));
+
+// Ends a call that wants no answer.
+export const end = (call) => call.resolve();
+
+// The key is ASCII, in the module's memory. What hits call catches its own errors: wasm-bindgen's way of it costs more.
+export const kvGet = (call, key, operation) => {
+  try {
+    call.env.L1.get(ascii(key), "arrayBuffer").then(
+      (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
+      (error) => fail(operation, said(error)),
+    );
+  } catch (error) {
+    fail(operation, said(error));
+  }
+};
+
+export const kvPut = (call, key, value, expirationTtl, operation) =>
+  ends(call.env.L1.put(key, value.slice(), { expirationTtl }), operation);
+
+export const kvDelete = (call, key, operation) => ends(call.env.L1.delete(key), operation);
+
+// Rows as arrays of values.
+export const d1Query = (call, statement, parameters, operation) =>
+  ends(call.env.DB.prepare(statement).bind(...parameters).raw(), operation);
+
+// The statements as one transaction; the last one's rows.
+export const d1Batch = (call, statements, operation) =>
+  ends(
+    call.env.DB.batch(statements.map(([statement, parameters]) => call.env.DB.prepare(statement).bind(...parameters))).then(
+      (results) => results.at(-1).results.map((row) => Object.values(row)),
+    ),
+    operation,
+  );
+
+// One exchange with the origin: no redirect is followed, nothing is decoded, and no cache of the platform's is asked.
+export const fetchOrigin = (method, url, head, isAscii, once, body, operation) => {
+  const controller = new AbortController();
+  ends(
+    fetch(url, {
+      method,
+      headers: fields(head, isAscii, once),
+      body,
+      redirect: "manual",
+      encodeResponseBody: "manual",
+      cf: { cacheTtl: -1 },
+      signal: controller.signal,
+    }).then((response) => ({
+      status: response.status,
+      head: listed(response.headers),
+      body: response.body,
+    })),
+    operation,
+  );
+  return controller;
+};
+export const abort = (controller) => controller.abort();
+
+export const content = (call) => call.request.body;
+
+export const tee = (stream) => stream.tee();
+
+// The most bytes that are read of a copy at once.
+const PIECE = 64 << 10;
+
+export const reader = (stream) => stream.getReader({ mode: "byob" });
+
+// The next piece; `null` at the end. Whatever has come: a branch of a `tee` that waits for more holds the other one back.
+export const read = (reader, operation) =>
+  reader.read(new Uint8Array(PIECE)).then(
+    ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value, null)),
+    (error) => fail(operation, said(error)),
+  );
+
+// A stream that nobody reads any more; what it says of its end is of no use.
+export const cancel = (stream) => {
+  stream.cancel().catch(() => {});
+};
+
+// Never cleared, since that costs as much again: one that nobody waits for any more ends with its event, or settles nothing.
+export const timer = (milliseconds, operation) => {
+  setTimeout(() => settle(operation, null), milliseconds);
+};
+
+// A promise that the platform waits for, and the function that ends it.
+export const waitUntil = (call) => {
+  let done;
+  call.ctx.waitUntil(new Promise((resolve) => (done = resolve)));
+  return done;
+};
+export const finish = (done) => done();
+
+export const later = () => queueMicrotask(go_on);

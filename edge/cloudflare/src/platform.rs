@@ -1,0 +1,97 @@
+//! The platform's calls, each one crossing into `js/platform.mjs`. What ends later names the operation that waits for it.
+
+use worker::js_sys::Array;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+
+#[wasm_bindgen(raw_module = "./platform.mjs")]
+extern "C" {
+    /// An event: its request, `env` and `ctx`, and the promise of its answer.
+    pub type Call;
+
+    /// The head and the stream of a response.
+    pub type Answer;
+
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &Answer) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub fn head(this: &Answer) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub fn body(this: &Answer) -> JsValue;
+
+    pub fn configuration() -> String;
+    pub fn variable(call: &Call, name: &str) -> Option<String>;
+
+    /// Returns what was wrong, if anything; so do the next two.
+    pub fn respond(call: &Call, status: u16, head: &[u8], ascii: bool, once: bool, body: JsValue) -> Option<String>;
+    #[wasm_bindgen(js_name = respondCopy)]
+    pub fn respond_copy(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        content: &[u8],
+    ) -> Option<String>;
+    #[wasm_bindgen(js_name = respondPart)]
+    pub fn respond_part(
+        call: &Call,
+        status: u16,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        value: &JsValue,
+        start: u32,
+        length: u32,
+    ) -> Option<String>;
+    #[wasm_bindgen(catch)]
+    pub fn end(call: &Call) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = kvGet)]
+    pub fn kv_get(call: &Call, key: &[u8], operation: u32);
+    #[wasm_bindgen(catch, js_name = kvPut)]
+    pub fn kv_put(call: &Call, key: &str, value: &[u8], ttl: u32, operation: u32) -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = kvDelete)]
+    pub fn kv_delete(call: &Call, key: &str, operation: u32) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch, js_name = d1Query)]
+    pub fn d1_query(call: &Call, statement: &str, parameters: Array, operation: u32) -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = d1Batch)]
+    pub fn d1_batch(call: &Call, statements: Array, operation: u32) -> Result<(), JsValue>;
+
+    /// Returns what aborts it.
+    #[wasm_bindgen(catch, js_name = fetchOrigin)]
+    pub fn fetch_origin(
+        method: &str,
+        url: &str,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+        operation: u32,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub fn abort(controller: &JsValue) -> Result<(), JsValue>;
+
+    pub fn content(call: &Call) -> JsValue;
+    #[wasm_bindgen(catch)]
+    pub fn tee(stream: &JsValue) -> Result<Array, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub fn reader(stream: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub fn read(reader: &JsValue, operation: u32) -> Result<(), JsValue>;
+    /// Of a stream or its reader.
+    #[wasm_bindgen(catch)]
+    pub fn cancel(stream: &JsValue) -> Result<(), JsValue>;
+
+    pub fn timer(milliseconds: f64, operation: u32);
+
+    /// Returns what ends it.
+    #[wasm_bindgen(catch, js_name = waitUntil)]
+    pub fn wait_until(call: &Call) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub fn finish(done: &JsValue) -> Result<(), JsValue>;
+
+    /// Has `go_on` called when the platform is done with what it does now.
+    #[wasm_bindgen(catch)]
+    pub fn later() -> Result<(), JsValue>;
+}

@@ -1,0 +1,284 @@
+//! `cargo xtask bench-worker`: an L1 hit of the Worker beside JavaScript Workers that do one `KV.get` and return the value, each in
+//! a workerd of its own.
+//!
+//! KV is one map behind HTTP, as workerd's binding speaks to it, in this process: what it costs is on nobody's account.
+
+use super::load::Generator;
+use super::peer::{self, Peer};
+use super::{body, take_turns};
+use crate::test::{cargo, target};
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use terrace_tests::client::{Connection, Request as Ask, Response as Answer};
+use terrace_tests::host::workerd;
+use terrace_tests::origin::Origin;
+use terrace_tests::reply::Reply;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cargo xtask bench-worker --rounds 5 --seconds 3")]
+pub struct Options {
+    /// Rounds; every peer has its turn in each.
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Seconds of a turn.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Seconds of load before the first turn, for V8 to compile what is hot.
+    #[arg(long, default_value_t = 10)]
+    warm_up: u64,
+    /// Connections, kept alive.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+}
+
+const PATH: &str = "/api/products/42";
+
+/// What turns L0 on, with entries that outlive the run.
+const L0: &str = "[tiers.l0]\nsize = \"8MiB\"\nmax_ttl = \"1h\"\n";
+
+/// The key of the JavaScript Workers.
+const KEY: &str = "value";
+
+pub fn run(options: &Options) -> Result<()> {
+    workerd::install()?;
+    workerd::build()?;
+    let built = cargo(&["build", "--release", "--locked", "-p", "xtask"]).status()?;
+    ensure!(built.success(), "the load generator cannot be built");
+    let generator = Generator::find(&target().join("release/xtask"));
+    // KV and the origin run beside the load generator, which is waited for on this thread.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(compare(options, &generator))
+}
+
+async fn compare(options: &Options, generator: &Generator) -> Result<()> {
+    let origin = Origin::start().await;
+    let reply = Reply::ok(body()).with("Content-Type", "application/json").with("ETag", "\"42\"");
+    origin.serve(PATH, reply.with("Cache-Control", "max-age=86400"));
+    let kv = serve_kv(HashMap::from([(format!("/{KEY}"), Bytes::from(body()))]))?;
+
+    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, kv)?;
+    let hit = warm(&ours, "L1-HIT").await?;
+    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, kv)?;
+    warm(&l0, "L0-HIT").await?;
+    let get =
+        script("KV.get", "a JavaScript Worker: KV.get, one field", &get(&[("content-type", "application/json")]), kv)?;
+    let skip = ["connection", "keep-alive", "transfer-encoding", "content-length"];
+    let fields: Vec<_> = hit.fields.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let fields: Vec<_> =
+        fields.into_iter().filter(|(name, _)| !skip.contains(&name.to_ascii_lowercase().as_str())).collect();
+    let same = format!("a JavaScript Worker: KV.get, and the {} fields that terrace answers with", fields.len());
+    let same = script("KV.get, same fields", &same, &self::get(&fields), kv)?;
+    let peers = [ours, get, same, l0];
+    for peer in &peers {
+        let response = answer(peer).await;
+        ensure!(response.body == hit.body, "{} answers something else: {response:?}", peer.name);
+    }
+    let asked = origin.count(PATH);
+    println!(
+        "GET {PATH}: {} bytes of JSON from KV, {} connections, {} rounds of {} s each in turn after {} s, {} cores\nload: {}",
+        hit.body.len(),
+        options.connections,
+        options.rounds,
+        options.seconds,
+        options.warm_up,
+        std::thread::available_parallelism()?,
+        generator.describe()
+    );
+    let bench = super::Options {
+        rounds: options.rounds,
+        seconds: options.seconds,
+        connections: options.connections,
+        arguments: Vec::new(),
+    };
+    take_turns(&bench, generator, &peers, PATH, options.warm_up)?;
+    ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
+    Ok(())
+}
+
+async fn answer(peer: &Peer) -> Answer {
+    // The load generator's Host: it is part of the key.
+    let request = Ask::get(PATH).with("Host", peer.address().to_string());
+    Connection::open(peer.address()).await.send(&request).await
+}
+
+/// The same request until it is a hit of this tier.
+async fn warm(peer: &Peer, tier: &str) -> Result<Answer> {
+    for _ in 0..200 {
+        let response = answer(peer).await;
+        ensure!(response.status == 200, "{}: {response:?}", peer.name);
+        if response.field("x-cache-tier") == Some(tier) {
+            return Ok(response);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("{} never answers {tier}", peer.name)
+}
+
+/// A map behind HTTP: all of KV that a hit and its store need.
+fn serve_kv(values: HashMap<String, Bytes>) -> Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    // Ends with the process.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let values = Rc::new(RefCell::new(values));
+            loop {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let values = values.clone();
+                let service = service_fn(move |request| kv(values.clone(), request));
+                tokio::task::spawn_local(async move {
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+            #[expect(unreachable_code, reason = "says the type of the errors above")]
+            Ok::<(), std::io::Error>(())
+        })
+    });
+    Ok(address)
+}
+
+async fn kv(values: Rc<RefCell<HashMap<String, Bytes>>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+    let (parts, body) = request.into_parts();
+    let key = parts.uri.path().to_owned();
+    let (status, body) = match parts.method {
+        Method::GET => match values.borrow().get(&key) {
+            Some(value) => (StatusCode::OK, value.clone()),
+            None => (StatusCode::NOT_FOUND, Bytes::new()),
+        },
+        Method::PUT => {
+            let value = body.collect().await?.to_bytes();
+            values.borrow_mut().insert(key, value);
+            (StatusCode::OK, Bytes::new())
+        }
+        _ => {
+            values.borrow_mut().remove(&key);
+            (StatusCode::OK, Bytes::new())
+        }
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// A JavaScript Worker that answers what KV gives.
+fn get(fields: &[(&str, &str)]) -> String {
+    let fields: serde_json::Map<_, _> = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let fields = serde_json::Value::from(fields);
+    format!(
+        "export default {{
+  async fetch(request, env) {{
+    const value = await env.L1.get({KEY:?}, \"arrayBuffer\");
+    return new Response(value, {{ headers: {fields} }});
+  }},
+}};
+"
+    )
+}
+
+fn script(name: &'static str, settings: &str, script: &str, kv: SocketAddr) -> Result<Peer> {
+    let dir = tempfile::tempdir()?;
+    std::fs::write(dir.path().join("worker.js"), script)?;
+    start(name, settings, dir, &[("worker.js".to_owned(), "esModule")], kv, "")
+}
+
+/// The Worker as it would be uploaded, with all that is stored in L1.
+fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, kv: SocketAddr) -> Result<Peer> {
+    let dir = tempfile::tempdir()?;
+    let main = workerd::entry(&workerd::configuration()?)?;
+    let mut modules = vec![(main.clone(), "esModule")];
+    for module in std::fs::read_dir(workerd::upload()?)? {
+        let module = module?;
+        let (path, module) = (module.path(), module.file_name().to_string_lossy().into_owned());
+        let kind = match Path::new(&module).extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => "wasm",
+            Some("toml") => "text",
+            Some("js") => "esModule",
+            _ => continue,
+        };
+        if kind == "text" {
+            // D1 is not there: nothing but L1 is measured, and a hit in it waits for no loaded machine in vain.
+            let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"10s\"\n{more}");
+            std::fs::write(dir.path().join(&module), config)?;
+        } else {
+            std::fs::copy(path, dir.path().join(&module))?;
+        }
+        if module != main {
+            modules.push((module, kind));
+        }
+    }
+    let origin = format!("(name = \"ORIGIN_URL\", text = {:?})", origin.url());
+    start(name, settings, dir, &modules, kv, &origin)
+}
+
+fn start(
+    name: &'static str,
+    settings: &str,
+    dir: tempfile::TempDir,
+    modules: &[(String, &str)],
+    kv: SocketAddr,
+    binding: &str,
+) -> Result<Peer> {
+    let program = program()?;
+    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let wrangler = workerd::configuration()?;
+    let date = wrangler.get("compatibility_date").context("wrangler.toml has no compatibility_date")?;
+    let flags = wrangler.get("compatibility_flags").map_or_else(|| "[]".to_owned(), ToString::to_string);
+    let mut list = String::new();
+    for (module, kind) in modules {
+        let _ = writeln!(list, "    (name = {module:?}, {kind} = embed {module:?}),");
+    }
+    let config = format!(
+        "using Workerd = import \"/workerd/workerd.capnp\";
+const config :Workerd.Config = (
+  services = [
+    (name = \"main\", worker = .worker),
+    (name = \"internet\", network = (allow = [\"private\", \"local\"])),
+    (name = \"kv\", external = (address = \"{kv}\", http = ())),
+  ],
+  sockets = [(name = \"http\", address = \"{address}\", http = (), service = \"main\")],
+);
+const worker :Workerd.Worker = (
+  modules = [
+{list}  ],
+  compatibilityDate = {date},
+  compatibilityFlags = {flags},
+  bindings = [(name = \"L1\", kvNamespace = \"kv\"), {binding}],
+);
+"
+    );
+    std::fs::write(dir.path().join("workerd.capnp"), config)?;
+    let version = Command::new(&program).arg("--version").output()?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    peer::workerd(name, format!("{settings}; {version}, {date}"), &program, dir, address)
+}
+
+/// The workerd that npm brought, itself: the program of that name is a script.
+fn program() -> Result<PathBuf> {
+    let packages = workerd::folder().join("node_modules/@cloudflare");
+    let mut found = std::fs::read_dir(&packages).into_iter().flatten().flatten().map(|entry| entry.path());
+    let package =
+        found.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("workerd-")));
+    let package =
+        package.with_context(|| format!("npm brought no workerd for this machine into {}", packages.display()))?;
+    Ok(package.join("bin/workerd"))
+}
