@@ -125,7 +125,8 @@ fn every_disagreement_is_explained() {
     for (reason, (count, example)) in REASONS.iter().zip(alone.borrow().iter()) {
         let Reason { question, terrace, name, section, right, .. } = reason;
         println!("{question:?} {terrace:?} | {name} | {section} | {right:?} | {count}");
-        assert!(example.is_some(), "nothing but \"{name}\" ({question:?}) explains no case: remove the line. {seed:?}");
+        let needed = example.is_some() || cases < CASES;
+        assert!(needed, "nothing but \"{name}\" ({question:?}) explains no case: remove the line. {seed:?}");
     }
     assert!(both_use > cases / 50, "the grammar hardly ever leads to a hit");
 }
