@@ -101,28 +101,35 @@ fn same(name: &str, stored: Option<&[u8]>, request: &Fields) -> bool {
 }
 
 fn same_preferences(name: &str, stored: &[u8], request: &Fields) -> bool {
-    let lines = request.get_all(name);
-    let mut first = lines.clone();
-    match (first.next(), first.next()) {
-        (None, _) => return false,
-        (Some(value), None) if value == stored => return true,
-        _ => {}
+    let comma = |b: &u8| *b == b',';
+    let mut known = [&[][..]; 16];
+    let mut count = 0;
+    let mut members = stored.split(comma).filter(|member| !member.is_empty());
+    for (slot, member) in known.iter_mut().zip(&mut members) {
+        (*slot, count) = (member, count + 1);
     }
-    let count = members(stored).count();
-    let quotes = |value: &[u8]| value.contains(&b'"');
-    // Quotes may hide commas, and a bit stands for a member: what has quotes or very many members is written out after all.
-    if count >= 64 || quotes(stored) || lines.clone().any(quotes) {
+    // Quotes may hide commas: what has any, or very many members, is written out after all.
+    if stored.contains(&b'"') || members.next().is_some() {
         return value(name, request).as_deref() == Some(stored);
     }
-    let mut found = 0_u64;
-    for member in lines.flat_map(members) {
-        match members(stored).position(|known| known.iter().copied().eq(preference(name, member))) {
-            Some(at) => found |= 1 << at,
-            None if preference(name, member).next().is_none() => {}
-            None => return false,
+    let (known, exact) = (known.get(..count).unwrap_or_default(), name == "accept");
+    let (mut seen, mut found) = (false, 0_u16);
+    for line in request.get_all(name) {
+        seen = true;
+        for member in line.split(comma).map(<[u8]>::trim_ascii) {
+            let parameters = member.contains(&b';');
+            let as_it_stands =
+                |known: &&[u8]| *known == member || (!(exact && parameters) && known.eq_ignore_ascii_case(member));
+            let in_normal_form = |known: &&[u8]| parameters && known.iter().copied().eq(preference(name, member));
+            let at = known.iter().position(as_it_stands);
+            match at.or_else(|| known.iter().position(in_normal_form)) {
+                Some(at) => found |= 1 << at,
+                None if preference(name, member).next().is_none() => {}
+                None => return false,
+            }
         }
     }
-    found == (1 << count) - 1
+    seen && found.count_ones() as usize == count
 }
 
 fn is_preference(name: &str) -> bool {

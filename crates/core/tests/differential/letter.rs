@@ -106,6 +106,16 @@ pub fn has_validator(case: &Case) -> bool {
     case.response.etag.is_some_and(|etag| !etag.is_empty()) || valid(case.response.modified).is_some()
 }
 
+/// Whether a shared cache must not store the response (RFC 9111 3, 3.5).
+pub fn forbids_storing(case: &Case) -> bool {
+    let asked = &case.first;
+    let authorized = asked.lines.iter().any(|(name, _)| *name == "authorization");
+    first(&asked.control, "no-store").is_some()
+        || (says(case, "no-store") && !says(case, "must-understand"))
+        || says_whole(case, "private")
+        || (authorized && !["public", "must-revalidate", "s-maxage"].iter().any(|name| says(case, name)))
+}
+
 /// Every value that a request has for a field.
 pub fn values<'a>(lines: &'a [(&'static str, &'static str)], name: &str) -> Vec<&'a str> {
     lines.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value).collect()
