@@ -21,19 +21,22 @@ fn selecting() -> impl Strategy<Value = Selecting> {
 }
 
 fn freshness() -> impl Strategy<Value = Freshness> {
-    let numbers = (any::<i64>(), any::<i64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let numbers = (any::<i64>(), any::<i64>(), any::<i64>(), any::<u64>(), any::<u64>(), any::<u64>());
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..Source::ALL.len());
-    (numbers, flags).prop_map(|((born, received, lifetime, swr, sie), (must, no_cache, validator, source))| Freshness {
-        born: Timestamp(born),
-        received: Timestamp(received),
-        lifetime_ms: lifetime,
-        source: Source::ALL[source],
-        stale_while_revalidate_ms: swr,
-        stale_if_error_ms: sie,
-        must_revalidate: must,
-        no_cache,
-        has_validator: validator,
-    })
+    (numbers, flags).prop_map(
+        |((born, requested, received, lifetime, swr, sie), (must, no_cache, validator, source))| Freshness {
+            born: Timestamp(born),
+            requested: Timestamp(requested),
+            received: Timestamp(received),
+            lifetime_ms: lifetime,
+            source: Source::ALL[source],
+            stale_while_revalidate_ms: swr,
+            stale_if_error_ms: sie,
+            must_revalidate: must,
+            no_cache,
+            has_validator: validator,
+        },
+    )
 }
 
 fn variant() -> impl Strategy<Value = Variant> {
@@ -118,6 +121,7 @@ proptest! {
 fn a_part_that_cannot_be_is_not_an_entry() {
     let freshness = Freshness {
         born: Timestamp(0),
+        requested: Timestamp(0),
         received: Timestamp(0),
         lifetime_ms: 1,
         source: Source::MaxAge,

@@ -111,3 +111,14 @@ fn the_request_that_the_origin_saw() {
     let named = fields(&[("connection", "Foo"), ("foo", "1"), ("bar", "2")]);
     assert_eq!(names(&seen_by_origin(&named)), ["connection", "bar"]);
 }
+
+#[test]
+fn an_underscore_does_not_carry_an_unkeyed_input_past() {
+    let twins =
+        ["x_forwarded_host", "x-original_url", "transfer_encoding", "content_length", "accept_language", "x_real_host"];
+    for name in twins {
+        let mut request = fields(&[("api_key", "1"), (name, "evil")]);
+        strip_request(&mut request);
+        assert_eq!(names(&request), ["api_key"], "{name}: CGI reads `_` as `-`");
+    }
+}

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const MAGIC: &[u8; 3] = b"TRC";
 /// The version of the format. Entries of another version are misses.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 const PREFIX: usize = 3 + 1 + 4 + 8 + 8;
 
 /// Bytes that are not an entry of this version.
@@ -195,6 +195,7 @@ fn take_part(from: &mut Reader<'_>, body_len: u64) -> Result<Option<Part>, Corru
 
 fn put_freshness(out: &mut Vec<u8>, f: &Freshness) {
     out.extend_from_slice(&f.born.0.to_le_bytes());
+    out.extend_from_slice(&f.requested.0.to_le_bytes());
     out.extend_from_slice(&f.received.0.to_le_bytes());
     out.extend_from_slice(&f.lifetime_ms.to_le_bytes());
     out.extend_from_slice(&f.stale_while_revalidate_ms.to_le_bytes());
@@ -205,6 +206,7 @@ fn put_freshness(out: &mut Vec<u8>, f: &Freshness) {
 
 fn take_freshness(from: &mut Reader<'_>) -> Result<Freshness, Corrupt> {
     let born = Timestamp(from.i64()?);
+    let requested = Timestamp(from.i64()?);
     let received = Timestamp(from.i64()?);
     let lifetime_ms = from.u64()?;
     let stale_while_revalidate_ms = from.u64()?;
@@ -216,6 +218,7 @@ fn take_freshness(from: &mut Reader<'_>) -> Result<Freshness, Corrupt> {
     }
     Ok(Freshness {
         born,
+        requested,
         received,
         lifetime_ms,
         source,

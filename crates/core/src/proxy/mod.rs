@@ -212,7 +212,7 @@ impl Proxy {
                     Reuse::Validate(why) => self.validate(host, request, *found, why, now).await,
                 }
             }
-            Lookup::OtherVariants => self.forward(host, request, Place::Beside, Forward::VaryMiss).await,
+            Lookup::OtherVariants(life) => self.forward(host, request, Place::Beside(life), Forward::VaryMiss).await,
             Lookup::Nothing(life) => self.forward(host, request, Place::New(life), Forward::UriMiss).await,
         }
     }
@@ -329,20 +329,21 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let (url, now) = (request.url(), trip.received);
         let seen = exchange(&request, &url, &response, trip);
+        let replaced = found.entry.head.freshness.requested;
         found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let answer = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.keep_update(&own, &found, now).await });
+        host.defer(async move { proxy.keep_update(&own, &found, &url, replaced, now).await });
         answer
     }
 
     /// Stores what a 304 has changed, or forgets what it no longer lets us keep.
-    async fn keep_update<H: Host>(&self, host: &H, found: &Found, now: Timestamp) {
+    async fn keep_update<H: Host>(&self, host: &H, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
         match update::forbids_keeping(&found.entry.head) {
             Some(_) => self.tiers(host).remove(&found.key).await,
-            None => self.tiers(host).update(&found.key, &found.entry, found.tier, now).await,
+            None => self.tiers(host).update(found, url, replaced, now).await,
         }
     }
 

@@ -184,7 +184,7 @@ impl Proxy {
         };
         let mut found = match tiers.lookup_newest(&request.key, &request.fields, host.now()).await {
             Lookup::Found(found) => found,
-            Lookup::OtherVariants | Lookup::Nothing(_) => {
+            Lookup::OtherVariants(_) | Lookup::Nothing(_) => {
                 if let Some(entry) = alone(body) {
                     tiers.store(&request.key, &url, entry, place, trip.received).await;
                 }
@@ -211,7 +211,7 @@ impl Proxy {
                 request_time: trip.sent,
                 response_time: trip.received,
             };
-            let newer = held.head.freshness.received <= trip.received;
+            let newer = held.head.freshness.requested <= trip.sent;
             if newer { update::by_part(&held.head, &seen, policy) } else { held.head.clone() }
         };
         let entry = match union {

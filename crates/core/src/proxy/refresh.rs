@@ -68,8 +68,9 @@ impl Proxy {
             if update::matches_304(&found.entry.head, &response.fields) {
                 let url = request.url();
                 let exchange = exchange(&request, &url, &response, trip);
+                let replaced = found.entry.head.freshness.requested;
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.keep_update(host, &found, now).await;
+                self.keep_update(host, &found, &url, replaced, now).await;
             }
             return;
         }

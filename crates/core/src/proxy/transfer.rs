@@ -53,6 +53,13 @@ impl Proxy {
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };
         let Ok(plan) = plan else {
             report::describe(&outcome, &mut response.fields);
+            if let Place::Over(found) = place
+                && takes_the_place(status)
+                && !found.entry.head.freshness.is_fresh(trip.received)
+            {
+                let own = host.clone();
+                host.defer(async move { self.tiers(&own).remove(&found.key).await });
+            }
             return response;
         };
         let expected = expected(&plan, &response);
@@ -84,7 +91,12 @@ impl Proxy {
         response: Response<H::Stream>,
     ) {
         let status = response.status.as_u16();
-        let Ok(plan) = self.plan(request, &response, trip, Some(&found)) else { return };
+        let Ok(plan) = self.plan(request, &response, trip, Some(&found)) else {
+            if takes_the_place(status) {
+                self.tiers(host).remove(&found.key).await;
+            }
+            return;
+        };
         let expected = expected(&plan, &response);
         let of_part = plan.part.map(|_| response.fields.clone());
         let (body, copy) = self.keep(host, response.body, expected);
@@ -110,11 +122,10 @@ impl Proxy {
             let exchange = exchange(&request, &url, &response, trip);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
                 HeadUpdate::Refresh(head) => {
+                    let replaced = found.entry.head.freshness.requested;
                     found.entry.head = head;
                     let (proxy, own) = (self.clone(), host.clone());
-                    host.defer(
-                        async move { proxy.tiers(&own).update(&found.key, &found.entry, found.tier, now).await },
-                    );
+                    host.defer(async move { proxy.tiers(&own).update(&found, &url, replaced, now).await });
                 }
                 HeadUpdate::Invalid => {
                     let (proxy, own) = (self.clone(), host.clone());
@@ -202,6 +213,12 @@ impl Proxy {
         let entry = Entry::new(status, fields, freshness, selecting, body);
         self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
     }
+}
+
+/// Whether what is stale is over now that the origin has answered with this status, and with what is not to be stored: it would
+/// go on being served while it is refreshed. An error may pass.
+fn takes_the_place(status: u16) -> bool {
+    matches!(status, 200..=399 | 404 | 410)
 }
 
 /// The head as it will be stored, for the client's preconditions.

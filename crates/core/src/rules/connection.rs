@@ -27,17 +27,21 @@ const HOP_BY_HOP: [&str; 12] = [
 
 /// Request fields that change what many frameworks answer, and that are no part of the key. The host's own authority says where
 /// a request goes.
-const UNKEYED: [&str; 27] = [
+const UNKEYED: [&str; 35] = [
+    "base-url",
     "forwarded",
     "front-end-https",
+    "x-envoy-original-path",
     "x-forwarded",
     "x-forwarded-by",
     "x-forwarded-host",
+    "x-forwarded-hostname",
     "x-forwarded-path",
     "x-forwarded-port",
     "x-forwarded-prefix",
     "x-forwarded-proto",
     "x-forwarded-protocol",
+    "x-forwarded-root",
     "x-forwarded-scheme",
     "x-forwarded-server",
     "x-forwarded-ssl",
@@ -48,12 +52,16 @@ const UNKEYED: [&str; 27] = [
     "x-http-method-override",
     "x-method-override",
     "x-middleware-subrequest",
+    "x-original-forwarded-host",
     "x-original-host",
     "x-original-uri",
     "x-original-url",
     "x-override-url",
+    "x-real-host",
+    "x-replaced-path",
     "x-rewrite-url",
     "x-scheme",
+    "x-script-name",
     "x-url-scheme",
 ];
 
@@ -99,7 +107,7 @@ const END_TO_END: [&str; 36] = [
 
 /// Takes out of a request what must not reach the origin: fields of the connection, what Connection names, and unkeyed inputs.
 pub fn strip_request(fields: &mut Fields) {
-    strip(fields, |name| UNKEYED.contains(&name));
+    strip(fields, |name| UNKEYED.contains(&name) || is_twin(name));
 }
 
 /// Takes out of a response what must be neither stored nor passed on: fields of the connection and what Connection names.
@@ -109,7 +117,17 @@ pub fn strip_response(fields: &mut Fields) {
 
 /// Whether a request field never reaches the origin, whatever its value.
 pub fn never_forwarded(name: &str) -> bool {
-    HOP_BY_HOP.contains(&name) || UNKEYED.contains(&name)
+    HOP_BY_HOP.contains(&name) || UNKEYED.contains(&name) || is_twin(name)
+}
+
+/// Whether a name is that of a field with a meaning but for `_` in place of `-`: CGI and its kin do not tell the two apart.
+fn is_twin(name: &str) -> bool {
+    if !name.contains('_') {
+        return false;
+    }
+    let other = name.replace('_', "-");
+    let other = other.as_str();
+    HOP_BY_HOP.contains(&other) || UNKEYED.contains(&other) || END_TO_END.contains(&other)
 }
 
 /// A request without the fields that its Connection names: whoever names a field that Vary names must not store, under its

@@ -18,6 +18,8 @@ const VALIDATOR_KEEP_MS: u64 = 24 * 3600 * 1000;
 pub struct Freshness {
     /// When its age was zero: the time it arrived less its corrected initial age (RFC 9111 4.2.3).
     pub born: Timestamp,
+    /// When it, or its last validation, was asked for: what was asked for later is newer.
+    pub requested: Timestamp,
     /// When it, or its last validation, arrived.
     pub received: Timestamp,
     /// Freshness lifetime (RFC 9111 4.2.1), in milliseconds from `born`.
@@ -142,6 +144,7 @@ impl Freshness {
         };
         Freshness {
             born: x.response_time.minus_millis(initial_age),
+            requested: x.request_time,
             received: x.response_time,
             lifetime_ms,
             source,

@@ -18,32 +18,60 @@ pub struct Gone(RefCell<HashMap<Key, Life>>);
 struct Life {
     number: u64,
     until: Timestamp,
+    /// Whether L2 knows it. Until then L2 is not believed either.
+    told: bool,
 }
 
 impl Gone {
-    /// An invalidation begins this life.
+    /// An invalidation begins this life; L2 is to be told.
     pub fn begin(&self, key: &Key, number: u64, now: Timestamp) {
-        let mut lives = self.0.borrow_mut();
-        if lives.len() >= MOST && !lives.contains_key(key) {
-            lives.retain(|_, life| now < life.until);
-        }
-        if lives.len() >= MOST && !lives.contains_key(key) {
-            let oldest = lives.iter().min_by_key(|(_, life)| life.until).map(|(key, _)| *key);
-            oldest.map(|key| lives.remove(&key));
-        }
-        lives.insert(*key, Life { number, until: now.plus_millis(GONE_MS) });
+        self.remember(key, Life { number, until: now.plus_millis(GONE_MS), told: false });
     }
 
-    /// L2 shows this life, which another instance may have begun.
-    pub fn correct(&self, key: &Key, number: u64) {
+    /// L2 knows this life now.
+    pub fn told(&self, key: &Key, number: u64) {
+        if let Some(life) = self.0.borrow_mut().get_mut(key) {
+            life.told |= life.number == number;
+        }
+    }
+
+    /// L2 shows this life, which another instance may have begun. Returns the one that holds.
+    pub fn shown(&self, key: &Key, number: u64, now: Timestamp) -> u64 {
+        if let Some(life) = self.untold(key, now) {
+            return life;
+        }
+        self.remember(key, Life { number, until: now.plus_millis(GONE_MS), told: true });
+        number
+    }
+
+    /// L2 shows an entry of this life. Returns the life that has ended it, where one has.
+    pub fn entry(&self, key: &Key, number: u64, now: Timestamp) -> Option<u64> {
+        if let Some(life) = self.untold(key, now) {
+            return Some(life).filter(|life| *life != number);
+        }
         if let Some(life) = self.0.borrow_mut().get_mut(key) {
             life.number = number;
         }
+        None
     }
 
     /// Whether an entry of this life is over, as far as is known here.
     pub fn ended(&self, key: &Key, number: u64, now: Timestamp) -> bool {
         self.0.borrow().get(key).is_some_and(|life| now < life.until && life.number != number)
+    }
+
+    fn untold(&self, key: &Key, now: Timestamp) -> Option<u64> {
+        let lives = self.0.borrow();
+        lives.get(key).filter(|life| !life.told && now < life.until).map(|life| life.number)
+    }
+
+    fn remember(&self, key: &Key, life: Life) {
+        let mut lives = self.0.borrow_mut();
+        if lives.len() >= MOST && !lives.contains_key(key) {
+            let oldest = lives.iter().min_by_key(|(_, life)| life.until).map(|(key, _)| *key);
+            oldest.map(|key| lives.remove(&key));
+        }
+        lives.insert(*key, life);
     }
 }
 
@@ -70,9 +98,23 @@ mod tests {
     fn what_l2_shows_outranks_it() {
         let (gone, now) = (Gone::default(), Timestamp(1_000_000));
         gone.begin(&key(1), 7, now);
-        gone.correct(&key(1), 9);
-        gone.correct(&key(2), 9);
+        gone.told(&key(1), 7);
+        assert_eq!((gone.entry(&key(1), 9, now), gone.entry(&key(2), 9, now)), (None, None));
         assert!(gone.ended(&key(1), 7, now) && !gone.ended(&key(1), 9, now) && !gone.ended(&key(2), 5, now));
+        assert_eq!(gone.shown(&key(1), 11, now), 11);
+        assert!(gone.ended(&key(1), 9, now));
+    }
+
+    #[test]
+    fn what_l2_shows_is_not_believed_before_it_was_told() {
+        let (gone, now) = (Gone::default(), Timestamp(1_000_000));
+        gone.begin(&key(1), 7, now);
+        assert_eq!(gone.entry(&key(1), 5, now), Some(7));
+        assert_eq!((gone.entry(&key(1), 7, now), gone.shown(&key(1), 5, now)), (None, 7));
+        gone.told(&key(1), 5);
+        assert_eq!(gone.entry(&key(1), 5, now), Some(7));
+        gone.told(&key(1), 7);
+        assert_eq!(gone.entry(&key(1), 9, now), None);
     }
 
     #[test]

@@ -24,9 +24,10 @@ pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp
     }
 }
 
-pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, now: Timestamp) {
+/// Stores an entry for at most `stay`, and at most `max_ttl`.
+pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, stay: Duration, now: Timestamp) {
     let limits = &tiers.config.l1;
-    let until = keep_until(&entry.head, limits.max_ttl, now);
+    let until = keep_until(&entry.head, limits.max_ttl.min(stay), now);
     if until <= now {
         return;
     }

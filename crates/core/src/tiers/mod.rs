@@ -20,11 +20,15 @@ use crate::rules::vary;
 use crate::time::{Timestamp, millis};
 use gone::Gone;
 use memory::Memory;
-use sql::{Held, Refused};
+use sql::{Held, Verdict};
 use std::cell::Cell;
+use std::time::Duration;
 
 /// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
 const WORTH_PROMOTING_MS: u64 = 60_000;
+
+/// How long L1 keeps what L2 could not judge: as long as an invalidation may need to reach every instance.
+const UNJUDGED: Duration = Duration::from_secs(5);
 
 /// A stored response that the request selects.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Found {
     pub tier: Tier,
     /// Under which key.
     pub key: Key,
+    /// The life of the URL that it belongs to.
+    pub life: u64,
 }
 
 /// What the tiers hold for a request.
@@ -42,8 +48,8 @@ pub struct Found {
 pub enum Lookup {
     /// The response that the request selects.
     Found(Box<Found>),
-    /// The URL is known, but none of its variants is selected.
-    OtherVariants,
+    /// The URL is known, in this life, but none of its variants is selected.
+    OtherVariants(u64),
     /// Nothing; the life of the URL that an invalidation has begun, where one was lately.
     Nothing(Option<u64>),
 }
@@ -53,8 +59,8 @@ pub enum Lookup {
 pub enum Place {
     /// Nothing is stored for the URL, which is in this life since an invalidation.
     New(Option<u64>),
-    /// Other variants of the URL are stored.
-    Beside,
+    /// Other variants of the URL are stored, in this life of it.
+    Beside(u64),
     /// It replaces this one.
     Over(Box<Found>),
 }
@@ -64,7 +70,7 @@ impl Place {
     pub fn found(&self) -> Option<&Found> {
         match self {
             Place::Over(found) => Some(found),
-            Place::New(_) | Place::Beside => None,
+            Place::New(_) | Place::Beside(_) => None,
         }
     }
 }
@@ -121,7 +127,7 @@ impl<H: Host> Tiers<'_, H> {
             return l1;
         }
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
-            (Lookup::Nothing(None), Lookup::OtherVariants) => Lookup::OtherVariants,
+            (Lookup::Nothing(None), Lookup::OtherVariants(life)) => Lookup::OtherVariants(life),
             (l2, _) => l2,
         }
     }
@@ -144,17 +150,18 @@ impl<H: Host> Tiers<'_, H> {
             Held::Gone(life) => return Lookup::Nothing(Some(life)),
             Held::Nothing => return Lookup::Nothing(None),
         };
+        let life = first.head.generation;
         if selects(&first.head, request) {
-            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary }));
+            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary, life }));
         }
         let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
         let Some(key) = listed.or_else(|| (tier == Tier::L1).then(|| guess(primary, &first.head, request)).flatten())
         else {
-            return Lookup::OtherVariants;
+            return Lookup::OtherVariants(life);
         };
         match self.get(tier, &key, now).await {
-            Some(entry) if selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key })),
-            _ => Lookup::OtherVariants,
+            Some(entry) if selects(&entry.head, request) => Lookup::Found(Box::new(Found { entry, tier, key, life })),
+            _ => Lookup::OtherVariants(life),
         }
     }
 
@@ -169,15 +176,14 @@ impl<H: Host> Tiers<'_, H> {
         match tier {
             Tier::L0 => self.believed(key, self.memory.get(key, now), now),
             Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
-            Tier::L2 => {
-                let held = sql::get(self, key, now).await;
-                match &held {
-                    Held::Entry(entry) => self.gone.correct(key, entry.head.generation),
-                    Held::Gone(life) => self.gone.begin(key, *life, now),
-                    Held::Nothing => {}
-                }
-                held
-            }
+            Tier::L2 => match sql::get(self, key, now).await {
+                Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
+                    Some(life) => Held::Gone(life),
+                    None => Held::Entry(entry),
+                },
+                Held::Gone(life) => Held::Gone(self.gone.shown(key, life, now)),
+                Held::Nothing => Held::Nothing,
+            },
         }
     }
 
@@ -193,27 +199,32 @@ impl<H: Host> Tiers<'_, H> {
     ///
     /// The first variant of a URL is stored under the primary key; a further one under a key of its own, and the primary record
     /// remembers it (DESIGN.md, Variants).
+    ///
+    /// All of it belongs to the life of the URL that the lookup saw: what an invalidation has ended since is not stored.
     pub async fn store(&self, primary: &Key, url: &str, mut entry: Entry, place: &Place, now: Timestamp) {
+        let (life, beside) = match place {
+            Place::New(life) => (*life, false),
+            Place::Beside(life) => (Some(*life), true),
+            Place::Over(found) => (Some(found.life), found.key != *primary),
+        };
+        entry.head.generation = life.unwrap_or_else(|| self.new_life());
         let holder = match place {
-            Place::New(life) => {
-                entry.head.generation = life.unwrap_or_default();
-                None
-            }
-            Place::Over(found) if found.key == *primary => {
-                succeed(&found.entry.head, &mut entry.head);
-                None
-            }
-            Place::Over(_) | Place::Beside => match self.get(Tier::L2, primary, now).await {
+            _ if beside => match self.get(Tier::L2, primary, now).await {
                 Some(holder) => Some(holder),
                 None => self.get(Tier::L1, primary, now).await,
             },
+            Place::Over(found) => {
+                succeed(&found.entry.head, &mut entry.head);
+                None
+            }
+            Place::New(_) | Place::Beside(_) => None,
         };
         let Some(mut holder) = holder else {
-            if entry.head.generation == 0 {
-                entry.head.generation = self.new_life();
-            }
             return self.put(primary, url, &entry, place, now).await;
         };
+        if holder.head.generation != entry.head.generation {
+            return;
+        }
         let (held, new) = (&holder.head.selecting, &entry.head.selecting);
         if held == new || held.0.is_empty() || new.0.is_empty() {
             succeed(&holder.head, &mut entry.head);
@@ -225,36 +236,60 @@ impl<H: Host> Tiers<'_, H> {
         self.put(primary, url, &holder, place, now).await;
     }
 
-    /// Stores under one key, in every tier that takes it. L1 first: it is what the next request asks. L2 knows whether the URL was
-    /// invalidated since the response was asked for, and L1 then gives it back: the invalidation, which goes to L2 first, may have
-    /// emptied L1 before.
+    /// Stores under one key, in every tier that takes it. L2 judges first: it knows whether the URL was invalidated since the
+    /// response was asked for, and whether a later one has come.
     ///
     /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
         self.memory.remove(key);
+        let verdict = sql::put(self, key, url, entry, now).await;
         let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
-        if self.admits_at_once() || place.found().is_some_and(held) {
-            kv::put(self, key, entry, now).await;
-        }
-        let refused = sql::put(self, key, url, entry, now).await;
-        self.give_back(key, refused).await;
+        let admitted = self.admits_at_once() || place.found().is_some_and(held);
+        self.put_near(key, entry, verdict, admitted, now).await;
     }
 
-    async fn give_back(&self, key: &Key, Refused(refused): Refused) {
-        if refused {
-            kv::delete(self, key).await;
+    /// Lets L1 have what L2 has judged.
+    async fn put_near(&self, key: &Key, entry: &Entry, verdict: Verdict, admitted: bool, now: Timestamp) {
+        let stay = match verdict {
+            Verdict::Superseded => return,
+            Verdict::Ended => return self.give_back(key).await,
+            Verdict::Good | Verdict::Older => Duration::MAX,
+            // L1 alone must do for a while; what was invalidated elsewhere does not stay long.
+            Verdict::Unknown => UNJUDGED,
+        };
+        if !admitted {
+            return;
+        }
+        if self.gone.ended(key, entry.head.generation, now) {
+            return self.give_back(key).await;
+        }
+        kv::put(self, key, entry, stay, now).await;
+        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
+        // anyway, and a query more would not help.
+        if H::KV_WRITES_ARE_FREE && verdict != Verdict::Unknown {
+            match sql::verdict(self, key, &entry.head).await {
+                Verdict::Good | Verdict::Older => {}
+                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
+            }
         }
     }
 
-    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is.
-    pub async fn update(&self, key: &Key, entry: &Entry, found_in: Tier, now: Timestamp) {
+    async fn give_back(&self, key: &Key) {
         self.memory.remove(key);
+        kv::delete(self, key).await;
+    }
+
+    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is. `replaced` is when the one was asked for that
+    /// it was made from.
+    pub async fn update(&self, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
+        let Found { entry, tier, key, .. } = found;
+        self.memory.remove(key);
+        let verdict = match sql::put_head(self, key, &entry.head, replaced, now).await {
+            Verdict::Older => sql::put(self, key, url, entry, now).await,
+            verdict => verdict,
+        };
         // What was in L0 came from L1.
-        if found_in != Tier::L2 || self.admits_at_once() {
-            kv::put(self, key, entry, now).await;
-        }
-        let refused = sql::put_head(self, key, &entry.head, now).await;
-        self.give_back(key, refused).await;
+        self.put_near(key, entry, verdict, *tier != Tier::L2 || self.admits_at_once(), now).await;
     }
 
     /// Copies what L2 held into L1, where it is admitted.
@@ -262,13 +297,9 @@ impl<H: Host> Tiers<'_, H> {
         let useful_ms = found.entry.head.freshness.keep_until().since(now);
         // L1 has nothing under this key: there is nothing to remove where the entry is too large.
         let fits = found.entry.head.body_len <= self.config.l1.max_size;
-        if found.tier == Tier::L2 && fits && (self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS) {
-            kv::put(self, &found.key, &found.entry, now).await;
-            // Where operations are billed L1 is eventually consistent anyway, and a query more would not help.
-            if H::KV_WRITES_ARE_FREE {
-                let refused = sql::refused(self, &found.key, &found.entry.head).await;
-                self.give_back(&found.key, refused).await;
-            }
+        if found.tier == Tier::L2 && fits {
+            let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
+            self.put_near(&found.key, &found.entry, Verdict::Good, admitted, now).await;
         }
     }
 
@@ -286,6 +317,9 @@ impl<H: Host> Tiers<'_, H> {
         let life = self.new_life();
         self.gone.begin(primary, life, now);
         let l2 = sql::invalidate(self, primary, life, now).await;
+        if l2.is_some() {
+            self.gone.told(primary, life);
+        }
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)
     }

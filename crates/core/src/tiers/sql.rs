@@ -48,22 +48,30 @@ const GET: Text = sql!(
      UNION ALL SELECT n, NULL, ", (read "body"), " FROM chunks WHERE key = ?1 \
      UNION ALL SELECT -life, NULL, NULL FROM gone WHERE key = ?1"
 );
+/// `stored` is when the response was asked for: one that was asked for earlier never takes the place of a later one.
 const PUT: Text = sql!(
     "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) \
      SELECT ?1, ?2, ?3, ?4, ", (bind "?5"), ", ", (bind "?6"), " \
-     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7)"
+     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7) \
+     AND NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored > ?3)"
 );
+/// Those of the entry that the same batch has put, or not.
 const PUT_CHUNK: Text = sql!(
     "INSERT OR REPLACE INTO chunks (key, n, body) SELECT ?1, ?2, ", (bind "?3"), " \
-     WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?4)"
+     WHERE EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored = ?4)"
 );
-const DROP_CHUNKS: Text = Text::plain("DELETE FROM chunks WHERE key = ?1");
+const DROP_CHUNKS: Text = Text::plain(
+    "DELETE FROM chunks WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored > ?2)",
+);
+/// Only over the head that it was made from.
 const PUT_HEAD: Text = sql!(
     "UPDATE entries SET until = ?2, stored = ?3, head = ", (bind "?4"), " \
-     WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?5)"
+     WHERE key = ?1 AND stored = ?6 AND NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?5)"
 );
-/// Whether the URL was invalidated since; a batch that stores ends with it.
-const REFUSED: Text = Text::plain("SELECT 1 FROM gone WHERE key = ?1 AND life <> ?2");
+/// What stands there now; a batch that stores ends with it.
+const STANDS: Text = Text::plain(
+    "SELECT (SELECT stored FROM entries WHERE key = ?1) AS stored, (SELECT life FROM gone WHERE key = ?1) AS life",
+);
 const DELETE: Text = Text::plain("DELETE FROM entries WHERE key = ?1");
 const PUT_GONE: Text = Text::plain("INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)");
 const SWEEP: Text =
@@ -148,31 +156,43 @@ fn assemble(rows: Vec<Vec<Value>>) -> Result<(Entry, Timestamp), codec::Corrupt>
     Ok((codec::join(head, body)?, until))
 }
 
-/// Whether a store was refused because its URL was invalidated since.
+/// What L2 has to say of a response that is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub bool);
+pub(super) enum Verdict {
+    /// It may be kept; L2 has it, unless it does not take it.
+    Good,
+    /// L2 holds an older one, which the update did not fit.
+    Older,
+    /// L2 holds one that was asked for later.
+    Superseded,
+    /// The URL was invalidated since it was asked for.
+    Ended,
+    /// L2 did not answer.
+    Unknown,
+}
 
-pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, entry: &Entry, now: Timestamp) -> Refused {
+pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, entry: &Entry, now: Timestamp) -> Verdict {
     let limits = &tiers.config.l2;
     let until = keep_until(&entry.head, limits.max_ttl, now);
     if until <= now {
-        return Refused(false);
+        return Verdict::Good;
     }
     if entry.head.body_len > limits.max_size {
         // An older, smaller one must not outlive it.
         delete(tiers, key).await;
-        return refused(tiers, key, &entry.head).await;
+        return verdict(tiers, key, &entry.head).await;
     }
     let id = || Value::Text(key.text());
+    let asked = || Value::Integer(entry.head.freshness.requested.0);
     let mut chunks = entry.body.chunks(CHUNK);
     let mut statements = vec![
-        Statement { sql: DROP_CHUNKS, params: vec![id()] },
+        Statement { sql: DROP_CHUNKS, params: vec![id(), asked()] },
         Statement {
             sql: PUT,
             params: vec![
                 id(),
                 Value::Integer(until.0),
-                Value::Integer(now.0),
+                asked(),
                 Value::Text(url.to_string()),
                 Value::Blob(codec::encode_head(&entry.head, until, 0)),
                 Value::Blob(chunks.next().unwrap_or_default().to_vec()),
@@ -181,41 +201,60 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, ent
         },
     ];
     for (n, chunk) in (1..).zip(chunks) {
-        let params = vec![id(), Value::Integer(n), Value::Blob(chunk.to_vec()), life(&entry.head)];
+        let params = vec![id(), Value::Integer(n), Value::Blob(chunk.to_vec()), asked()];
         statements.push(Statement { sql: PUT_CHUNK, params });
     }
     sweep_now_and_then(tiers, &mut statements, now);
-    statements.push(ask_refused(key, &entry.head));
-    match batch(tiers, statements).await {
-        Some(rows) => Refused(!rows.is_empty()),
-        None => {
+    statements.push(stands(key));
+    match judge(batch(tiers, statements).await, &entry.head) {
+        Verdict::Unknown => {
             // Better none than an older one that the client has already seen replaced.
             delete(tiers, key).await;
-            Refused(false)
+            Verdict::Unknown
         }
+        verdict => verdict,
     }
 }
 
-pub(super) async fn put_head<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head, now: Timestamp) -> Refused {
+/// Stores a head over the one that was asked for at `replaced`.
+pub(super) async fn put_head<H: Host>(
+    tiers: &Tiers<'_, H>,
+    key: &Key,
+    head: &Head,
+    replaced: Timestamp,
+    now: Timestamp,
+) -> Verdict {
     let until = keep_until(head, tiers.config.l2.max_ttl, now);
     let params = vec![
         Value::Text(key.text()),
         Value::Integer(until.0),
-        Value::Integer(now.0),
+        Value::Integer(head.freshness.requested.0),
         Value::Blob(codec::encode_head(head, until, 0)),
         life(head),
+        Value::Integer(replaced.0),
     ];
-    let statements = vec![Statement { sql: PUT_HEAD, params }, ask_refused(key, head)];
-    Refused(batch(tiers, statements).await.is_some_and(|rows| !rows.is_empty()))
+    judge(batch(tiers, vec![Statement { sql: PUT_HEAD, params }, stands(key)]).await, head)
 }
 
-/// Whether a store of this entry would be refused.
-pub(super) async fn refused<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head) -> Refused {
-    Refused(query(tiers, ask_refused(key, head)).await.is_some_and(|rows| !rows.is_empty()))
+/// Whether L2 lets this entry be kept elsewhere.
+pub(super) async fn verdict<H: Host>(tiers: &Tiers<'_, H>, key: &Key, head: &Head) -> Verdict {
+    judge(query(tiers, stands(key)).await, head)
 }
 
-fn ask_refused(key: &Key, head: &Head) -> Statement {
-    Statement { sql: REFUSED, params: vec![Value::Text(key.text()), life(head)] }
+fn stands(key: &Key) -> Statement {
+    Statement { sql: STANDS, params: vec![Value::Text(key.text())] }
+}
+
+fn judge(rows: Option<Vec<Vec<Value>>>, head: &Head) -> Verdict {
+    let Some([stored, begun]) = rows.and_then(|mut rows| <[Value; 2]>::try_from(rows.pop()?).ok()) else {
+        return Verdict::Unknown;
+    };
+    match (stored, begun) {
+        (_, begun @ Value::Integer(_)) if begun != life(head) => Verdict::Ended,
+        (Value::Integer(asked), _) if asked > head.freshness.requested.0 => Verdict::Superseded,
+        (Value::Integer(asked), _) if asked < head.freshness.requested.0 => Verdict::Older,
+        _ => Verdict::Good,
+    }
 }
 
 fn life(head: &Head) -> Value {

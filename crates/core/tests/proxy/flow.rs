@@ -65,6 +65,29 @@ fn a_clients_condition_is_answered_from_the_store_and_does_not_keep_the_store_em
 }
 
 #[test]
+fn what_the_origin_no_longer_has_is_not_served_while_it_is_refreshed_again() {
+    for (status, fields) in [(404, &[][..]), (410, &[]), (200, &[("cache-control", "private")])] {
+        let mut cache = Cache::new("");
+        cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=20")], "old");
+        cache.get("/a");
+        cache.wait(12);
+        cache.respond(status, fields, "over");
+        assert_eq!(cache.get("/a").text(), "old");
+        cache.respond(status, fields, "over");
+        assert_eq!((cache.get("/a").status, cache.asked()), (status, 3), "{status}");
+    }
+    // An error may pass (RFC 5861 3): it is served on.
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=20")], "old");
+    cache.get("/a");
+    cache.wait(12);
+    cache.respond(429, &[], "slow down");
+    cache.get("/a");
+    cache.respond(429, &[], "slow down");
+    assert_eq!(cache.get("/a").text(), "old");
+}
+
+#[test]
 fn stale_while_revalidate_serves_at_once_and_refreshes_once() {
     let mut cache = Cache::new("");
     cache.respond(200, &[("cache-control", "max-age=10, stale-while-revalidate=30")], "old");

@@ -3,7 +3,6 @@
 use super::support::*;
 use bytes::Bytes;
 use terrace_core::config::Config;
-use terrace_core::decision::Tier;
 use terrace_core::entry::Entry;
 use terrace_core::fields::Fields;
 use terrace_core::host::Host;
@@ -41,7 +40,7 @@ fn a_hit_costs_one_read_and_a_miss_one_read_one_query_and_one_batch() {
     costs();
     cache.respond(200, &[("cache-control", "max-age=100")], "hello");
     cache.get("/a");
-    assert_eq!(costs(), (1, 1, 1, 1));
+    assert_eq!(costs(), (1, 1, 2, 1));
     cache.get("/a");
     assert_eq!(costs(), (1, 0, 0, 0));
     cache.restart();
@@ -105,7 +104,7 @@ fn a_first_response_with_vary_costs_no_more_than_one_without() {
     costs();
     cache.respond(200, &[("cache-control", "max-age=100"), ("vary", "Accept-Encoding")], "hello");
     cache.get("/a");
-    assert_eq!(costs(), (1, 1, 1, 1));
+    assert_eq!(costs(), (1, 1, 2, 1));
 }
 
 #[test]
@@ -147,7 +146,7 @@ fn entry(body: &'static str, now: Timestamp) -> Entry {
 fn text(lookup: Lookup) -> Result<String, Option<u64>> {
     match lookup {
         Lookup::Found(found) => Ok(String::from_utf8(found.entry.body.to_vec()).unwrap()),
-        Lookup::OtherVariants => panic!("there are no variants"),
+        Lookup::OtherVariants(_) => panic!("there are no variants"),
         Lookup::Nothing(life) => Err(life),
     }
 }
@@ -171,7 +170,7 @@ fn what_was_asked_for_before_an_invalidation_is_not_stored_after_it() {
         let Lookup::Found(found) = tiers.lookup(&key, &none, now).await else { panic!("it was found") };
         let second = tiers.invalidate(&key, now).await;
         assert_ne!(second, life);
-        tiers.update(&key, &found.entry, Tier::L1, now).await;
+        tiers.update(&found, "http://cache.test/a", now, now).await;
         assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
         tiers.store(&key, "http://cache.test/a", entry("late", now), &Place::Over(found), now).await;
         assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
@@ -192,6 +191,80 @@ fn what_l2_held_before_an_invalidation_does_not_stay_in_l1_after_it() {
         tiers.promote(&found, now).await;
         assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(life));
     });
+}
+
+#[test]
+fn a_variant_that_was_asked_for_before_an_invalidation_is_not_stored_after_it() {
+    let mut cache = Cache::new("");
+    let (tiers, pool) = cache.tiers();
+    let (now, key) = (tiers.host.now(), Key([7; 32]));
+    let url = "http://cache.test/a";
+    let variant = |value: &'static str, body: &'static str| {
+        let mut entry = entry(body, now);
+        entry.head.selecting.0 = vec![("v".to_string(), Some(value.as_bytes().to_vec()))];
+        entry
+    };
+    let asks = |value: &str| Fields::from([("v", value)]);
+    pool.run_until(async {
+        tiers.store(&key, url, variant("a", "a of the first life"), &Place::New(None), now).await;
+        let Lookup::OtherVariants(life) = tiers.lookup(&key, &asks("b"), now).await else { panic!("a is there") };
+        let begun = tiers.invalidate(&key, now).await;
+        tiers.store(&key, url, variant("a", "a of the second"), &Place::New(begun), now).await;
+        tiers.store(&key, url, variant("b", "b of the first"), &Place::Beside(life), now).await;
+        assert!(matches!(tiers.lookup(&key, &asks("b"), now).await, Lookup::OtherVariants(_)));
+        assert_eq!(text(tiers.lookup(&key, &asks("a"), now).await), Ok("a of the second".to_string()));
+    });
+}
+
+#[test]
+fn what_was_asked_for_earlier_never_takes_the_place_of_what_was_asked_for_later() {
+    let mut cache = Cache::new("");
+    let (tiers, pool) = cache.tiers();
+    let (now, key, none) = (tiers.host.now(), Key([7; 32]), Fields::new());
+    let (url, later) = ("http://cache.test/a", now.plus_millis(10));
+    pool.run_until(async {
+        tiers.store(&key, url, entry("first", now), &Place::New(None), now).await;
+        let Lookup::Found(first) = tiers.lookup(&key, &none, now).await else { panic!("it is there") };
+        tiers.store(&key, url, entry("second", later), &Place::Over(first.clone()), later).await;
+        // A 304 for the first, and a response to a request from before the second's.
+        let mut confirmed = (*first).clone();
+        confirmed.entry.head.freshness.requested = now.plus_millis(5);
+        tiers.update(&confirmed, url, now, later).await;
+        tiers.store(&key, url, entry("late", now.plus_millis(5)), &Place::Over(first), later).await;
+        for _ in 0..2 {
+            assert_eq!(text(tiers.lookup(&key, &none, later).await), Ok("second".to_string()));
+            tiers.host.world.kv.borrow_mut().clear();
+        }
+        assert_eq!(tiers.counters.corrupt.get(), 0);
+    });
+}
+
+#[test]
+fn what_l2_could_not_judge_does_not_stay_in_l1() {
+    let mut cache = Cache::new("");
+    cache.host.world.sql_fails.set(true);
+    cache.respond(200, &[("cache-control", "max-age=1000")], "unjudged");
+    cache.get("/a");
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
+    cache.wait(6);
+    cache.host.world.sql_fails.set(false);
+    cache.respond(200, &[("cache-control", "max-age=1000")], "judged");
+    assert_eq!(cache.get("/a").text(), "judged");
+    cache.wait(60);
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
+}
+
+#[test]
+fn what_l2_still_holds_is_not_used_before_it_was_told_of_an_invalidation() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[("cache-control", "max-age=1000")], "old");
+    cache.get("/a");
+    cache.host.world.sql_fails.set(true);
+    cache.respond(204, &[], "");
+    cache.send(http::Method::DELETE, "/a", &[]);
+    cache.host.world.sql_fails.set(false);
+    cache.respond(200, &[("cache-control", "max-age=1000")], "new");
+    assert_eq!(cache.get("/a").text(), "new");
 }
 
 #[test]
