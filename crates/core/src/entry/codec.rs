@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const MAGIC: &[u8; 3] = b"TRC";
 /// The version of the format. Entries of another version are misses.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 const PREFIX: usize = 3 + 1 + 4 + 8 + 8;
 
 /// Bytes that are not an entry of this version.

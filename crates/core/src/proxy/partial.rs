@@ -211,7 +211,7 @@ impl Proxy {
                 request_time: trip.sent,
                 response_time: trip.received,
             };
-            let newer = held.head.freshness.received <= trip.received;
+            let newer = held.head.freshness.requested <= trip.sent;
             if newer { update::by_part(&held.head, &seen, policy) } else { held.head.clone() }
         };
         let entry = match union {

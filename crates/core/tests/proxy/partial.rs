@@ -388,7 +388,7 @@ fn a_part_never_takes_the_place_of_a_good_whole_that_came_meanwhile() {
         // The part is on its way while the whole is asked for, comes and is stored.
         cache.origin(Script::After(500, Box::new(part(0, 5, etag))));
         cache.respond(200, &[("cache-control", "max-age=600"), ("etag", "\"v\"")], ALL);
-        let answers = cache.get_at_once("/a", &[&[("range", "bytes=0-4")], &[]]);
+        let answers = cache.get_side_by_side("/a", &[&[("range", "bytes=0-4")], &[]]);
         assert_eq!((answers[0].status, answers[0].text()), (206, "01234"));
         assert_eq!((answers[1].status, answers[1].text()), (200, ALL));
         let after = cache.get("/a");
@@ -423,7 +423,7 @@ fn parts_that_come_in_another_order_than_they_were_asked_for_are_joined() {
     cache.origin(late(part(0, 5, "\"v\""))).origin(part(4, 7, "\"v\"")).origin(late(part(7, 10, "\"v\"")));
     let ranges: [&[(&str, &str)]; 3] =
         [&[("range", "bytes=0-4")], &[("range", "bytes=4-6")], &[("range", "bytes=7-9")]];
-    let answers: Vec<Answer> = cache.get_at_once("/a", &ranges);
+    let answers: Vec<Answer> = cache.get_side_by_side("/a", &ranges);
     assert_eq!(answers.iter().map(Answer::text).collect::<Vec<_>>(), ["01234", "456", "789"]);
     let whole = cache.get("/a");
     assert_eq!((whole.status, whole.text(), whole.tier()), (200, ALL, "L1-HIT"));
