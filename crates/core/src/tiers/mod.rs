@@ -238,16 +238,41 @@ impl<H: Host> Tiers<'_, H> {
         self.put(primary, url, &holder, place, now).await;
     }
 
-    /// Stores under one key, in every tier that takes it. L2 judges first: it knows whether the URL was invalidated since the
-    /// response was asked for, and whether a later one has come.
+    /// Stores under one key, in every tier that takes it.
     ///
     /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
-        self.memory.remove(key);
-        let verdict = sql::put(self, key, url, entry, now).await;
         let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
         let admitted = self.admits_at_once() || place.found().is_some_and(held);
-        self.put_near(key, entry, verdict, admitted, now).await;
+        self.keep(key, entry, admitted, now, sql::put(self, key, url, entry, now)).await;
+    }
+
+    /// Has L2 judge, and L1 keep what was not refused: L2 knows whether the URL was invalidated since the response was asked for,
+    /// and whether a later one has come. `store` is the write to L2.
+    async fn keep(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        admitted: bool,
+        now: Timestamp,
+        store: impl Future<Output = Verdict>,
+    ) {
+        self.memory.remove(key);
+        if !H::KV_WRITES_ARE_FREE {
+            let verdict = store.await;
+            return self.put_near(key, entry, verdict, admitted, now).await;
+        }
+        // Where a query more costs nothing, L1, which the next request asks, need not wait for the write.
+        let before = sql::verdict(self, key, &entry.head).await;
+        self.put_near(key, entry, before, admitted, now).await;
+        if matches!(before, Verdict::Superseded | Verdict::Ended) {
+            return;
+        }
+        match store.await {
+            Verdict::Good | Verdict::Older => {}
+            Verdict::Superseded | Verdict::Ended => self.give_back(key).await,
+            Verdict::Unknown => self.put_near(key, entry, Verdict::Unknown, admitted, now).await,
+        }
     }
 
     /// Lets L1 have what L2 has judged.
@@ -259,20 +284,10 @@ impl<H: Host> Tiers<'_, H> {
             // L1 alone must do for a while; what was invalidated elsewhere does not stay long.
             Verdict::Unknown => UNJUDGED,
         };
-        if !admitted {
-            return;
-        }
-        if self.gone.ended(key, entry.head.generation, now) {
-            return self.give_back(key).await;
-        }
-        kv::put(self, key, entry, stay, now).await;
-        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
-        // anyway, and a query more would not help.
-        if H::KV_WRITES_ARE_FREE && verdict != Verdict::Unknown {
-            match sql::verdict(self, key, &entry.head).await {
-                Verdict::Good | Verdict::Older => {}
-                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
-            }
+        match self.gone.ended(key, entry.head.generation, now) {
+            true => self.give_back(key).await,
+            false if admitted => kv::put(self, key, entry, stay, now).await,
+            false => {}
         }
     }
 
@@ -285,23 +300,34 @@ impl<H: Host> Tiers<'_, H> {
     /// it was made from.
     pub async fn update(&self, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
         let Found { entry, tier, key, .. } = found;
-        self.memory.remove(key);
-        let verdict = match sql::put_head(self, key, &entry.head, replaced, now).await {
-            Verdict::Older => sql::put(self, key, url, entry, now).await,
-            verdict => verdict,
+        let store = async {
+            match sql::put_head(self, key, &entry.head, replaced, now).await {
+                Verdict::Older => sql::put(self, key, url, entry, now).await,
+                verdict => verdict,
+            }
         };
         // What was in L0 came from L1.
-        self.put_near(key, entry, verdict, *tier != Tier::L2 || self.admits_at_once(), now).await;
+        self.keep(key, entry, *tier != Tier::L2 || self.admits_at_once(), now, store).await;
     }
 
     /// Copies what L2 held into L1, where it is admitted.
     pub async fn promote(&self, found: &Found, now: Timestamp) {
-        let useful_ms = found.entry.head.freshness.keep_until().since(now);
+        let Found { entry, key, .. } = found;
+        let useful_ms = entry.head.freshness.keep_until().since(now);
         // L1 has nothing under this key: there is nothing to remove where the entry is too large.
-        let fits = found.entry.head.body_len <= self.config.l1.max_size;
-        if found.tier == Tier::L2 && fits {
-            let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
-            self.put_near(&found.key, &found.entry, Verdict::Good, admitted, now).await;
+        let fits = entry.head.body_len <= self.config.l1.max_size;
+        let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
+        if found.tier != Tier::L2 || !fits || !admitted {
+            return;
+        }
+        self.put_near(key, entry, Verdict::Good, admitted, now).await;
+        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
+        // anyway, and a query more would not help.
+        if H::KV_WRITES_ARE_FREE {
+            match sql::verdict(self, key, &entry.head).await {
+                Verdict::Good | Verdict::Older => {}
+                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
+            }
         }
     }
 
