@@ -4,7 +4,7 @@ mod rules_support;
 
 use rules_support::fields;
 use terrace_core::fields::Fields;
-use terrace_core::rules::connection::{never_forwarded, seen_by_origin, strip_request, strip_response};
+use terrace_core::rules::connection::{never_forwarded, seen_by_origin, strip_request, strip_response, take_forward};
 
 const OF_THE_CONNECTION: [&str; 12] = [
     "connection",
@@ -120,5 +120,23 @@ fn an_underscore_does_not_carry_an_unkeyed_input_past() {
         let mut request = fields(&[("api_key", "1"), (name, "evil")]);
         strip_request(&mut request);
         assert_eq!(names(&request), ["api_key"], "{name}: CGI reads `_` as `-`");
+    }
+}
+
+#[test]
+fn max_forwards_counts_down_and_ends_here_at_zero() {
+    let table: [(&str, bool, &str); 7] = [
+        ("0", false, "0"),
+        ("1", true, "0"),
+        (" 10 ", true, "9"),
+        ("-1", true, "-1"),
+        ("", true, ""),
+        ("1.5", true, "1.5"),
+        ("99999999999999999999", true, "99999999999999999999"),
+    ];
+    for (value, goes_on, left) in table {
+        let mut request = fields(&[("max-forwards", value)]);
+        assert_eq!(take_forward(&mut request), goes_on, "RFC 9110 7.6.2: {value:?}");
+        assert_eq!(request.get_str("max-forwards"), Some(left), "RFC 9110 7.6.2: {value:?}");
     }
 }

@@ -143,6 +143,11 @@ async fn ambiguous_framing_is_refused(world: World) {
         ("chunked is not last", post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"), &[400, 501]),
         ("almost chunked", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), &[400, 501]),
         ("chunked of vertical tab", post("Transfer-Encoding: \x0bchunked\r\n", "0\r\n\r\n"), &[400, 501]),
+        (
+            "content of a GET without a length",
+            bytes("GET /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+            &[411],
+        ),
         ("chunked in HTTP/1.0", bytes("POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), &[400]),
     ];
     refused(world, table).await;

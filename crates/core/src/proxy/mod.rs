@@ -11,6 +11,7 @@
 
 mod check;
 mod partial;
+mod pass;
 mod refresh;
 mod serve;
 mod transfer;
@@ -27,7 +28,7 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, invalidate, range, update, validate};
+use crate::rules::{Exchange, connection, range, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
@@ -39,14 +40,9 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
-
-/// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
-const INVALIDATE_AGAIN: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(1200), Duration::from_secs(5)];
 
 /// The cache: its configuration and the memory of one instance. Plain data, so that a host may keep it in a static.
 #[derive(Debug)]
@@ -147,6 +143,9 @@ impl Proxy {
         }
         // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
         request.fields.join("cookie", b"; ");
+        if request.method == Method::OPTIONS && !connection::take_forward(&mut request.fields) {
+            return serve::own_options();
+        }
         let policy = self.config.policy(request.path());
         let readable = matches!(request.method, Method::GET | Method::HEAD);
         if !readable {
@@ -156,6 +155,11 @@ impl Proxy {
             return self.pass(&host, request, Forward::Bypass, Some("route-off")).await;
         }
         if !matches!(request.body, Body::Empty) {
+            // Content without a length, which clients of HTTP take a GET not to have, would be lost on the way.
+            if !request.fields.contains("content-length") {
+                let detail = "A GET or HEAD with content needs a Content-Length.";
+                return self.refuse(&host, check::Refusal { status: StatusCode::LENGTH_REQUIRED, detail });
+            }
             return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
         }
         if ["if-match", "if-unmodified-since"].iter().any(|name| request.fields.contains(name)) {
@@ -403,84 +407,6 @@ impl Proxy {
         upstream::fetch(host, &self.config, ask).await
     }
 
-    /// Not for the cache: forwarded with its content, and what an unsafe method changes is invalidated (RFC 9111 4.4).
-    async fn pass<H: Host>(
-        self: Rc<Self>,
-        host: &H,
-        request: Request<H::Stream>,
-        why: Forward,
-        detail: Option<&'static str>,
-    ) -> Response<H::Stream> {
-        if self.config.policy(request.path()).cache == CacheMode::Only {
-            return self.fail(host, Failure::OnlyIfCached, None);
-        }
-        let sent = host.now();
-        let Request { method, target, fields, client, body, scheme, authority } = request;
-        let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
-        let response = match upstream::fetch(host, &self.config, ask).await {
-            Ok(response) => response,
-            Err(failure) => return self.fail(host, failure, Some(why)),
-        };
-        if matches!(method, Method::GET | Method::HEAD) {
-            let status = Some(response.status.as_u16());
-            return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
-        }
-        let key_of = |authority: &str, target: &str| {
-            let parts = key::Parts { origin: self.origin(), scheme, authority, target, fields: &fields };
-            key::primary(parts, self.policy_of(target))
-        };
-        let key = key_of(&authority, &target);
-        let trip = Trip { why, sent, received: host.now() };
-        let control = RequestControl::default();
-        let url = url_of(scheme, &authority, &target);
-        let seen = Exchange {
-            method: &method,
-            url: &url,
-            request: &fields,
-            status: response.status.as_u16(),
-            response: &response.fields,
-            request_time: trip.sent,
-            response_time: trip.received,
-        };
-        // Awaited, not deferred: the client's next request must not see what this one has changed.
-        let mut life = None;
-        for target in invalidate::targets(&seen) {
-            if let Some((_, rest)) = target.split_once("://") {
-                let at = rest.find(['/', '?']).unwrap_or(rest.len());
-                let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
-                let invalid = key_of(authority, if target.is_empty() { "/" } else { target });
-                let begun = self.clone().invalidate(host, invalid).await;
-                if invalid == key {
-                    life = begun;
-                }
-            }
-        }
-        if method == Method::POST && response.fields.contains("content-location") {
-            let request = Lookable { method, scheme, authority, target, fields, client, control, key };
-            return self.received(host, request, Place::New(life), trip, response);
-        }
-        let status = Some(response.status.as_u16());
-        serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
-    }
-
-    /// Invalidates one URL; where a tier fails, tries again after the response has left.
-    async fn invalidate<H: Host>(self: Rc<Self>, host: &H, key: Key) -> Option<u64> {
-        let begun = self.tiers(host).invalidate(&key, host.now()).await;
-        if begun.is_none() {
-            let own = host.clone();
-            host.defer(async move {
-                for pause in INVALIDATE_AGAIN {
-                    own.sleep(pause).await;
-                    if self.tiers(&own).invalidate(&key, own.now()).await.is_some() {
-                        return;
-                    }
-                }
-                own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
-            });
-        }
-        begun
-    }
-
     fn fail<H: Host>(&self, host: &H, failure: Failure, why: Option<Forward>) -> Response<H::Stream> {
         let id = request_id(host);
         let told = if failure == Failure::OnlyIfCached { None } else { self.log.say(host.now()) };
@@ -495,7 +421,7 @@ impl Proxy {
     fn refuse<H: Host>(&self, host: &H, refusal: check::Refusal) -> Response<H::Stream> {
         let mut response = problem::document(refusal.status, refusal.detail, &request_id(host));
         if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
-            response.fields.append("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            response.fields.append("allow", serve::ALLOW);
         }
         response.fields.append("proxy-status", "terrace; error=http_request_error");
         report::describe(&Outcome::Failed { failure: Failure::BadRequest, why: None }, &mut response.fields);

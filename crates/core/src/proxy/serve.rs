@@ -2,7 +2,7 @@
 
 use super::{Lookable, request_id};
 use crate::capture::{Budget, Counted};
-use crate::decision::{Failure, Outcome};
+use crate::decision::{Failure, Forward, Outcome};
 use crate::entry::{Entry, Head};
 use crate::fields::Fields;
 use crate::host::Host;
@@ -44,6 +44,23 @@ pub(super) fn stored<H: Host>(
     response.fields.append("age", age.to_string());
     report::describe(outcome, &mut response.fields);
     response
+}
+
+/// The methods that pass; others do, too, but TRACE and CONNECT.
+pub(super) const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Our own answer to an OPTIONS that may go no further (RFC 9110 7.6.2, 9.3.7).
+pub(super) fn own_options<S>() -> Response<S> {
+    let mut fields = Fields::from([("allow", ALLOW), ("content-length", "0")]);
+    let outcome = Outcome::Forwarded {
+        why: Forward::Method,
+        detail: Some("max-forwards"),
+        status: None,
+        stored: None,
+        from: None,
+    };
+    report::describe(&outcome, &mut fields);
+    Response { status: StatusCode::OK, fields, body: Body::Empty }
 }
 
 /// A response that goes through as the origin sent it.

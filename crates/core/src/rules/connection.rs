@@ -130,6 +130,20 @@ fn is_twin(name: &str) -> bool {
     HOP_BY_HOP.contains(&other) || UNKEYED.contains(&other) || END_TO_END.contains(&other)
 }
 
+/// Takes one from Max-Forwards, which counts for OPTIONS (RFC 9110 7.6.2). Whether the request may go on: at zero, its recipient is
+/// the one that answers. What is no number means nothing.
+pub fn take_forward(fields: &mut Fields) -> bool {
+    let left = fields.get_str("max-forwards").map(str::trim).filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
+    match left.and_then(|v| v.parse::<u64>().ok()) {
+        Some(0) => false,
+        Some(left) => {
+            fields.set("max-forwards", left.saturating_sub(1).to_string());
+            true
+        }
+        None => true,
+    }
+}
+
 /// A request without the fields that its Connection names: whoever names a field that Vary names must not store, under its
 /// value, an answer that was given without it.
 pub fn seen_by_origin(request: &Fields) -> Cow<'_, Fields> {

@@ -306,3 +306,14 @@ fn a_response_without_a_date_gets_one_whether_it_is_stored_or_not() {
     cache.respond(200, &[("cache-control", "no-store"), ("date", "Fri, 15 Jan 2027 07:00:00 GMT")], "passing");
     assert_eq!(cache.get("/a").field("date"), "Fri, 15 Jan 2027 07:00:00 GMT");
 }
+
+#[test]
+fn an_options_that_may_go_no_further_is_answered_here() {
+    let mut cache = Cache::new("");
+    let own = cache.send(Method::OPTIONS, "/a", &[("max-forwards", "0")]);
+    assert_eq!((own.status, own.tier(), cache.asked()), (200, "BYPASS", 0));
+    assert!(own.field("allow").contains("GET"));
+    cache.respond(204, &[("allow", "PUT")], "");
+    let theirs = cache.send(Method::OPTIONS, "/a", &[("max-forwards", "3")]);
+    assert_eq!((theirs.field("allow"), cache.last_seen().fields.get_str("max-forwards")), ("PUT", Some("2")));
+}

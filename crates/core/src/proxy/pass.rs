@@ -1,0 +1,99 @@
+//! Not for the cache: what goes to the origin and back as it is, and what that makes invalid (RFC 9111 4.4).
+
+use super::{Lookable, Proxy, Trip, serve, url_of};
+use crate::config::CacheMode;
+use crate::decision::{Failure, Forward, Outcome};
+use crate::host::Host;
+use crate::key::{self, Key};
+use crate::message::{Request, Response};
+use crate::rules::directives::RequestControl;
+use crate::rules::{Exchange, invalidate};
+use crate::tiers::Place;
+use crate::upstream::{self, Ask};
+use http::Method;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
+const INVALIDATE_AGAIN: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(1200), Duration::from_secs(5)];
+
+impl Proxy {
+    /// Not for the cache: forwarded with its content, and what an unsafe method changes is invalidated (RFC 9111 4.4).
+    pub(super) async fn pass<H: Host>(
+        self: Rc<Self>,
+        host: &H,
+        request: Request<H::Stream>,
+        why: Forward,
+        detail: Option<&'static str>,
+    ) -> Response<H::Stream> {
+        if self.config.policy(request.path()).cache == CacheMode::Only {
+            return self.fail(host, Failure::OnlyIfCached, None);
+        }
+        let sent = host.now();
+        let Request { method, target, fields, client, body, scheme, authority } = request;
+        let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
+        let response = match upstream::fetch(host, &self.config, ask).await {
+            Ok(response) => response,
+            Err(failure) => return self.fail(host, failure, Some(why)),
+        };
+        if matches!(method, Method::GET | Method::HEAD) {
+            let status = Some(response.status.as_u16());
+            return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
+        }
+        let key_of = |authority: &str, target: &str| {
+            let parts = key::Parts { origin: self.origin(), scheme, authority, target, fields: &fields };
+            key::primary(parts, self.policy_of(target))
+        };
+        let key = key_of(&authority, &target);
+        let trip = Trip { why, sent, received: host.now() };
+        let control = RequestControl::default();
+        let url = url_of(scheme, &authority, &target);
+        let seen = Exchange {
+            method: &method,
+            url: &url,
+            request: &fields,
+            status: response.status.as_u16(),
+            response: &response.fields,
+            request_time: trip.sent,
+            response_time: trip.received,
+        };
+        // Awaited, not deferred: the client's next request must not see what this one has changed.
+        let mut life = None;
+        for target in invalidate::targets(&seen) {
+            if let Some((_, rest)) = target.split_once("://") {
+                let at = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+                let invalid = key_of(authority, if target.is_empty() { "/" } else { target });
+                let begun = self.clone().invalidate(host, invalid).await;
+                if invalid == key {
+                    life = begun;
+                }
+            }
+        }
+        if method == Method::POST && response.fields.contains("content-location") {
+            let request = Lookable { method, scheme, authority, target, fields, client, control, key };
+            return self.received(host, request, Place::New(life), trip, response);
+        }
+        let status = Some(response.status.as_u16());
+        serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
+    }
+
+    /// Invalidates one URL; where a tier fails, tries again after the response has left.
+    async fn invalidate<H: Host>(self: Rc<Self>, host: &H, key: Key) -> Option<u64> {
+        let begun = self.tiers(host).invalidate(&key, host.now()).await;
+        if begun.is_none() {
+            let own = host.clone();
+            host.defer(async move {
+                for pause in INVALIDATE_AGAIN {
+                    own.sleep(pause).await;
+                    if self.tiers(&own).invalidate(&key, own.now()).await.is_some() {
+                        return;
+                    }
+                }
+                own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
+            });
+        }
+        begun
+    }
+}
