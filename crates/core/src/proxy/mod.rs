@@ -288,13 +288,15 @@ impl Proxy {
             request.is_answered_by(head) && reuse::may_serve_on_error(&head.freshness, &request.control, trip.received)
         };
         match (answer, place) {
-            (Err(_), Place::Over(found)) if usable(&found) => {
-                self.stale_on_error(host, request, *found, trip, None, None)
+            (Err(failure), Place::Over(found)) if usable(&found) => {
+                self.leave_alone(host, &request.key, trip.received, failure.as_str(), None);
+                self.stale_on_error(host, request, *found, trip, None)
             }
             (Err(failure), _) => self.fail(host, failure, Some(why)),
             (Ok(response), Place::Over(found)) if reuse::is_error(response.status.as_u16()) && usable(&found) => {
                 let retry_after = response.fields.get_str("retry-after").and_then(|v| v.trim().parse().ok());
-                self.stale_on_error(host, request, *found, trip, Some(response.status.as_u16()), retry_after)
+                self.leave_alone(host, &request.key, trip.received, response.status.as_str(), retry_after);
+                self.stale_on_error(host, request, *found, trip, Some(response.status.as_u16()))
             }
             (Ok(response), Place::Over(found)) => self.answered(host, request, found, trip, response).await,
             (Ok(response), place) => self.received(host, request, place, trip, response),
@@ -359,13 +361,18 @@ impl Proxy {
         found: Found,
         trip: Trip,
         status: Option<u16>,
-        retry_after: Option<u64>,
     ) -> Response<H::Stream> {
-        let now = trip.received;
-        self.backoff.failed(&request.key, now, host.random(), retry_after);
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
-        serve::stored(host, &self.sending, &request, found.entry, now, &outcome)
+        serve::stored(host, &self.sending, &request, found.entry, trip.received, &outcome)
+    }
+
+    /// The origin failed, and clients do not see it: it is left alone for a while, and the operator is told.
+    fn leave_alone<H: Host>(&self, host: &H, key: &Key, now: Timestamp, why: &str, retry_after: Option<u64>) {
+        self.backoff.failed(key, now, host.random(), retry_after);
+        if let Some(more) = self.log.say(now) {
+            host.warn(&format!("stale content is served, since the origin {} failed: {why}{more}", self.origin()));
+        }
     }
 
     /// Sends the request on; `held` makes it conditional (RFC 9111 4.3.1).
@@ -411,7 +418,7 @@ impl Proxy {
         let id = request_id(host);
         let told = if failure == Failure::OnlyIfCached { None } else { self.log.say(host.now()) };
         if let Some(more) = told {
-            host.warn(&format!("{id}: {}{more}", failure.as_str()));
+            host.warn(&format!("{id}: {}: the origin is {}{more}", failure.as_str(), self.origin()));
         }
         let mut response = problem::response(failure, &id);
         report::describe(&Outcome::Failed { failure, why }, &mut response.fields);

@@ -42,7 +42,7 @@ impl Proxy {
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
             let trip = Trip { why: Forward::Stale, sent, received: own.now() };
             match answer {
-                Err(_) => self.backoff.failed(&primary, trip.received, own.random(), None),
+                Err(failure) => self.leave_alone(&own, &primary, trip.received, failure.as_str(), None),
                 Ok(response) => self.refreshed(&own, request, found, trip, response).await,
             }
             self.refreshing.borrow_mut().remove(&key);
@@ -61,7 +61,7 @@ impl Proxy {
         let now = trip.received;
         let status = response.status.as_u16();
         if reuse::is_error(status) {
-            return self.backoff.failed(&request.key, now, host.random(), None);
+            return self.leave_alone(host, &request.key, now, response.status.as_str(), None);
         }
         self.backoff.succeeded(&request.key);
         if status == 304 {

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use terrace_core::entry::codec::VERSION;
+use terrace_core::host::OriginError;
 
 const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=100")];
 
@@ -139,4 +140,20 @@ fn content_that_slow_readers_do_not_take_is_bounded() {
     assert!(waiting.iter().filter(|r| r.status == 503).all(|r| r.fields.get_str("retry-after") == Some("1")));
     drop(waiting);
     assert_eq!(cache.get("/huge").status, 200);
+}
+
+#[test]
+fn the_operator_is_told_that_the_origin_fails_though_clients_do_not_see_it() {
+    for window in ["stale-if-error=100", "stale-while-revalidate=100"] {
+        let mut cache = Cache::new("");
+        let lifetime = format!("max-age=10, {window}");
+        cache.respond(200, &[("cache-control", &lifetime)], "old");
+        cache.get("/a");
+        cache.wait(20);
+        cache.origin(Script::Fail(OriginError::ConnectionRefused));
+        assert_eq!(cache.get("/a").text(), "old");
+        let warnings = cache.host.world.warnings.borrow();
+        let told = warnings.iter().any(|w| w.contains("http://origin.test") && w.contains("connection_refused"));
+        assert!(told, "{window}: {warnings:?}");
+    }
 }
