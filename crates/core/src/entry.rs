@@ -2,6 +2,7 @@
 
 use crate::fields::Fields;
 use crate::key::Key;
+use crate::purge::Marks;
 use crate::rules::freshness::Freshness;
 use bytes::Bytes;
 
@@ -30,6 +31,8 @@ pub struct Head {
     pub fields: Fields,
     /// Absolute times and how long it may be used.
     pub freshness: Freshness,
+    /// What it can be purged by.
+    pub marks: Marks,
     /// What selects it (RFC 9111 4.1); empty where the response has no Vary.
     pub selecting: Selecting,
     /// Which life of the URL this is: it is part of the keys of its variants, so that what was stored before an invalidation is
@@ -94,6 +97,7 @@ impl Entry {
             part: None,
             fields,
             freshness,
+            marks: Marks::default(),
             selecting,
             generation: 0,
             variants: Vec::new(),

@@ -19,6 +19,11 @@ impl Key {
     pub fn text(&self) -> String {
         hex::encode(&self.0)
     }
+
+    /// The key that has this text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        hex::decode(text)?.try_into().ok().map(Key)
+    }
 }
 
 impl fmt::Debug for Key {
@@ -75,6 +80,26 @@ pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
         }
     }
     hash.finish()
+}
+
+/// A URL in the form that purges go by: host and percent-encoding normalised, and of the query what is part of the key. What a
+/// route's `vary` adds to the key is not in it, so that one URL is one object to a purge. A path alone stays one.
+pub fn url(url: &str, policy: &Policy) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let at = if scheme.is_empty() { 0 } else { rest.find(['/', '?']).unwrap_or(rest.len()) };
+    let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let mut normal = String::with_capacity(url.len());
+    if !scheme.is_empty() {
+        let scheme = scheme.to_ascii_lowercase();
+        normal = format!("{scheme}://{}", normal_authority(&scheme, authority));
+    }
+    normal.push_str(&normal_percent(if path.is_empty() { "/" } else { path }));
+    if let Some(query) = query {
+        normal.push('?');
+        normal.push_str(&filtered_query(query, &policy.query));
+    }
+    normal
 }
 
 /// The key of a further variant of the object under `primary` (RFC 9111 4.1): its selecting fields and their normalised values.

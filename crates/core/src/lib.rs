@@ -30,6 +30,7 @@ pub mod key;
 pub mod log;
 pub mod message;
 pub mod proxy;
+pub mod purge;
 pub mod report;
 pub mod rules;
 pub mod tiers;

@@ -43,6 +43,9 @@ pub const L2_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 /// `tiers.l2.timeout`: a slower L2 is seldom faster than the origin.
 pub const L2_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// `purge.poll`: soon enough for whoever publishes something, seldom enough to cost nothing.
+pub const PURGE_POLL: Duration = Duration::from_secs(5);
+
 /// An empty file: every default, and no origin.
 impl Default for Config {
     fn default() -> Self {
@@ -51,6 +54,8 @@ impl Default for Config {
             l0: None,
             l1: L1::default(),
             l2: L2::default(),
+            poll: PURGE_POLL,
+            admin_token: None,
             routes: Vec::new(),
             default_policy: Policy::default(),
         }
@@ -101,6 +106,7 @@ impl Policy {
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),
+            tags: Vec::new(),
         }
     }
 }

@@ -27,29 +27,11 @@ fn count(table: &mut Table<'_>, name: &'static str) {
     table.get(name).map(|item| item.integer(1, MANY));
 }
 
-/// `[purge]`, `[gateway]` and `[admin]`.
+/// `[gateway]`.
 pub(super) fn sections(root: &mut Table<'_>) {
-    refuse(root, "purge", purge);
     refuse(root, "gateway", |item| {
         item.table("a section [gateway]", gateway);
     });
-    refuse(root, "admin", |item| {
-        item.table("a section [admin]", |table| {
-            let Some(token) = table.get("token") else {
-                return;
-            };
-            if token.is_table() {
-                schema::secret(&token);
-            } else {
-                // It may be the token itself.
-                token.wrong(Wrong::new("a token never stands in the file; write { secret = \"NAME\" }").private());
-            }
-        });
-    });
-}
-
-fn purge(item: &Item<'_>) {
-    item.table("a section [purge]", |table| period(table, "poll"));
 }
 
 /// `origin.retry`, `origin.breaker` and `origin.pace`.
@@ -92,18 +74,17 @@ pub(super) fn cache(cache: &mut Table<'_>) {
     }
 }
 
-/// `tags` of a route, and the sections that a route may override.
+/// The sections that a route may override.
 pub(super) fn route(route: &mut Table<'_>) {
-    refuse(route, "tags", |item| {
-        item.strings("[\"products\"]", tag);
-    });
     refuse(route, "origin", |item| {
         schema::origin(item);
     });
     refuse(route, "tiers", |item| {
         schema::tiers(item);
     });
-    refuse(route, "purge", purge);
+    refuse(route, "purge", |item| {
+        schema::purge(item);
+    });
 }
 
 fn gateway(gateway: &mut Table<'_>) {
@@ -181,13 +162,6 @@ fn web_origin(text: &str) -> Result<String, Wrong> {
 fn method(text: &str) -> Result<String, Wrong> {
     let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
     let wrong = || Wrong::new("no method; write it in capitals, such as \"GET\"");
-    if good { Ok(text.to_string()) } else { Err(wrong()) }
-}
-
-/// A tag, which stands in fields that part their lists with commas or spaces.
-fn tag(text: &str) -> Result<String, Wrong> {
-    let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    let wrong = || Wrong::new("no tag; it has visible ASCII characters without spaces and commas");
     if good { Ok(text.to_string()) } else { Err(wrong()) }
 }
 

@@ -58,6 +58,14 @@ pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
     most_why: "no client waits longer",
 };
 
+/// How often L2 is asked for purges.
+pub(super) const POLL: Bounds<Duration> = Bounds {
+    least: Duration::from_millis(100),
+    least_why: "every instance asks L2 so often",
+    most: Duration::from_secs(3600),
+    most_why: "nobody waits longer for a purge to hold",
+};
+
 /// A period of the parts that are checked but not built.
 pub(super) const PERIOD: Bounds<Duration> = Bounds {
     least: Duration::from_millis(1),

@@ -32,6 +32,10 @@ pub struct Config {
     pub l1: L1,
     /// The L2 tier.
     pub l2: L2,
+    /// `[purge]` `poll`: how often an instance asks L2 for new purges, and how soon a purge holds everywhere.
+    pub poll: Duration,
+    /// `[admin]` `token`: under which name the host keeps the secret that opens `/_terrace`; `None` where nothing does.
+    pub admin_token: Option<String>,
     /// The routes in their order; the first whose pattern matches the path wins.
     pub routes: Vec<Route>,
     /// What holds where no route matches.
@@ -141,6 +145,8 @@ pub struct Policy {
     pub vary: Vec<String>,
     /// `query`: which parameters are part of the key.
     pub query: Query,
+    /// `tags`: what everything on the route can be purged by.
+    pub tags: Vec<String>,
 }
 
 /// `profile`: which set of defaults applies.
@@ -217,10 +223,11 @@ impl Config {
 
     /// The names of the secrets that the host must have.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.origin.headers.iter().filter_map(|(_, source)| match source {
+        let headers = self.origin.headers.iter().filter_map(|(_, source)| match source {
             HeaderSource::Secret(name) => Some(name.as_str()),
             HeaderSource::Literal(_) => None,
-        })
+        });
+        headers.chain(self.admin_token.as_deref())
     }
 
     /// The policy for a path as sent (still percent-encoded). It is matched in its normal form ([`normal_percent`]), or `/%61`

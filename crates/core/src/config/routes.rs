@@ -6,6 +6,7 @@ use super::reader::{Item, Table};
 use super::settings::{Settings, lifetime};
 use super::{CacheMode, Policy, Query, Route};
 use super::{glob, later, value};
+use crate::purge::MAX_MARKS;
 use std::time::Duration;
 
 /// Reads all routes.
@@ -57,6 +58,7 @@ fn route<'d>(
     let ttl = table.get("ttl").and_then(|item| lifetime(&item, longest));
     let vary = table.get("vary").and_then(|item| item.strings("[\"accept-language\"]", value::key_field_name));
     let query = table.get("query").and_then(|item| query(&item));
+    let tags = table.get("tags").and_then(|item| tags(&item));
     let settings = Settings::read(table, longest);
     if mode == Some(CacheMode::Off) {
         for idle in table.found_since(before) {
@@ -71,9 +73,18 @@ fn route<'d>(
         cache: mode.unwrap_or(CacheMode::On),
         vary: vary.unwrap_or_default(),
         query: query.unwrap_or_default(),
+        tags: tags.unwrap_or_default(),
         ..settings.over(cache).policy()
     };
     Some(Route { pattern: pattern?, policy })
+}
+
+fn tags(item: &Item<'_>) -> Option<Vec<String>> {
+    let read = item.strings("[\"products\"]", value::tag)?;
+    if read.len() > MAX_MARKS {
+        item.wrong(Wrong::new(format!("more than {MAX_MARKS} tags; an entry has no room for them, so name fewer")));
+    }
+    Some(read)
 }
 
 fn query(item: &Item<'_>) -> Option<Query> {

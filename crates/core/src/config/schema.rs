@@ -7,6 +7,7 @@ use super::reader::{Item, Report, Table};
 use super::settings::{Settings, longest};
 use super::{Admit, Config, HeaderSource, L0, L1, L2, Origin};
 use super::{defaults, later, limits, routes, value};
+use std::time::Duration;
 use toml::de::DeTable;
 
 /// Reads a whole file.
@@ -34,8 +35,11 @@ fn root<'d>(document: &'d DeTable<'d>, report: &'d Report<'d>) -> Config {
             root.get("cache").and_then(|item| item.table("a section [cache]", |table| Settings::read(table, longest)));
         let cache = cache.unwrap_or_default();
         let routes = root.get("route").map(|item| routes::read(&item, &cache, longest));
+        let poll = root.get("purge").and_then(|item| purge(&item)).unwrap_or(defaults::PURGE_POLL);
+        let admin_token = root.get("admin").and_then(|item| admin(&item));
         later::sections(root);
-        Config { origin, l0, l1, l2, routes: routes.unwrap_or_default(), default_policy: cache.policy() }
+        let (routes, default_policy) = (routes.unwrap_or_default(), cache.policy());
+        Config { origin, l0, l1, l2, poll, admin_token, routes, default_policy }
     })
 }
 
@@ -98,6 +102,25 @@ fn headers_of(item: &Item<'_>) -> Option<Vec<(String, HeaderSource)>> {
 pub(super) fn secret(item: &Item<'_>) -> Option<String> {
     item.table("{ secret = \"NAME\" }", |table| {
         table.require("secret", "\"NAME\"")?.parse("the name of a secret", value::secret_name)
+    })
+    .flatten()
+}
+
+/// `poll` of `[purge]`.
+pub(super) fn purge(item: &Item<'_>) -> Option<Duration> {
+    item.table("a section [purge]", |table| table.get("poll")?.duration(&limits::POLL)).flatten()
+}
+
+/// The name of the secret of `[admin]`.
+fn admin(item: &Item<'_>) -> Option<String> {
+    item.table("a section [admin]", |table| {
+        let token = table.get("token")?;
+        if token.is_table() {
+            return secret(&token);
+        }
+        // It may be the token itself.
+        token.wrong(Wrong::new("a token never stands in the file; write { secret = \"NAME\" }").private());
+        None
     })
     .flatten()
 }

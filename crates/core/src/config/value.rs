@@ -3,6 +3,7 @@
 use super::error::Wrong;
 use super::percent::normal_percent;
 use super::suggest::nearest;
+use crate::purge;
 use std::time::Duration;
 use url::Url;
 
@@ -268,6 +269,17 @@ fn sent_form(text: &str, allowed: impl Fn(u8) -> bool) -> Result<(), Wrong> {
         return Err(Wrong::new(message).hint((normal.len() <= 60).then_some(normal)));
     }
     Ok(())
+}
+
+/// A tag, which stands in fields that part their lists with commas or spaces.
+pub(super) fn tag(text: &str) -> Result<String, Wrong> {
+    if purge::fields::is_tag(text) {
+        return Ok(text.to_string());
+    }
+    Err(Wrong::new(format!(
+        "no tag; it has visible ASCII characters without spaces and commas, at most {}",
+        purge::MAX_MARK
+    )))
 }
 
 /// A value as a message quotes it.

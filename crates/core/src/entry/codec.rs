@@ -11,6 +11,7 @@
 use super::{Entry, Head, MAX_VARIANTS, Part, Selecting, Variant};
 use crate::fields::Fields;
 use crate::key::Key;
+use crate::purge::Marks;
 use crate::rules::freshness::{Freshness, Source};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const MAGIC: &[u8; 3] = b"TRC";
 /// The version of the format. Entries of another version are misses.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 const PREFIX: usize = 3 + 1 + 4 + 8 + 8;
 
 /// Bytes that are not an entry of this version.
@@ -117,6 +118,7 @@ fn put_head(out: &mut Vec<u8>, head: &Head) {
         put_bytes(out, name.as_bytes());
         put_bytes(out, value);
     }
+    put_bytes(out, head.marks.as_text().as_bytes());
     put_selecting(out, &head.selecting);
     out.extend_from_slice(&head.generation.to_le_bytes());
     put_count(out, head.variants.len().min(MAX_VARIANTS));
@@ -143,6 +145,7 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         let name = from.text()?;
         fields.push((name, from.bytes()?.to_vec()));
     }
+    let marks = Marks::from_text(from.text()?);
     let selecting = take_selecting(from)?;
     let generation = from.u64()?;
     let count = from.count(32)?;
@@ -164,6 +167,7 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         part,
         fields: Fields::from_list(fields),
         freshness,
+        marks,
         selecting,
         generation,
         variants,

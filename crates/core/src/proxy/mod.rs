@@ -12,6 +12,7 @@
 mod check;
 mod partial;
 mod pass;
+mod purge;
 mod refresh;
 mod serve;
 mod transfer;
@@ -31,6 +32,7 @@ use crate::rules::reuse::{self, Reuse};
 use crate::rules::{Exchange, connection, range, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
+use crate::tiers::purges::Purges;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
@@ -51,6 +53,7 @@ pub struct Proxy {
     counters: Counters,
     memory: Memory,
     gone: Gone,
+    purges: Purges,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -103,6 +106,7 @@ impl Proxy {
             counters: Counters::default(),
             memory: Memory::default(),
             gone: Gone::default(),
+            purges: Purges::default(),
             backoff: Backoff::default(),
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
@@ -185,7 +189,8 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        Tiers { host, config: &self.config, counters: &self.counters, memory: &self.memory, gone: &self.gone }
+        let Proxy { config, counters, memory, gone, purges, .. } = self;
+        Tiers { host, config, counters, memory, gone, purges }
     }
 
     fn origin(&self) -> &str {
@@ -203,6 +208,7 @@ impl Proxy {
 
     /// What do we hold, and may we use it?
     async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
+        self.know_purges(host).await;
         let now = host.now();
         match self.tiers(host).lookup(&request.key, &request.fields, now).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {

@@ -228,6 +228,7 @@ fn preview(status: u16, plan: &Plan) -> Head {
         part: None,
         fields: plan.fields.clone(),
         freshness: plan.freshness.clone(),
+        marks: plan.marks.clone(),
         selecting: plan.selecting.clone(),
         generation: 0,
         variants: Vec::new(),

@@ -8,6 +8,8 @@ use crate::config::{CacheMode, Policy, Profile, RequestDirectives, SetCookie};
 use crate::decision::NotStored;
 use crate::entry::{Part, Selecting};
 use crate::fields::Fields;
+use crate::key;
+use crate::purge::{self, Marks};
 use http::Method;
 
 /// How a response is to be stored.
@@ -16,8 +18,10 @@ pub struct Plan {
     /// How long it may be used.
     pub freshness: Freshness,
     /// The fields to store (RFC 9111 3.1): without those of the connection, those that `private` or `no-cache` name, Age (the
-    /// freshness holds it), and Set-Cookie where the route says so; with a Date (RFC 9110 6.6.1).
+    /// freshness holds it), those of tags (the marks hold them), and Set-Cookie where the route says so; with a Date (RFC 9110 6.6.1).
     pub fields: Fields,
+    /// What it can be purged by.
+    pub marks: Marks,
     /// What selects it (RFC 9111 4.1).
     pub selecting: Selecting,
     /// Which part of the content a 206 brings (RFC 9111 3.3).
@@ -44,7 +48,8 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     }
     worth_storing(x, policy, &control, &freshness)?;
     let selecting = vary::selecting(&names, &connection::seen_by_origin(x.request));
-    Ok(Plan { freshness, fields: stored_fields(x, policy, &control)?, selecting, part })
+    let (marks, _) = purge::fields::marks(&key::url(x.url, policy), &policy.tags, x.response);
+    Ok(Plan { freshness, fields: stored_fields(x, policy, &control)?, marks, selecting, part })
 }
 
 /// Final and valid statuses (RFC 9110 15) whose response answers the URL, or a part of it, alone. 304 updates; 412, 416 and
@@ -136,6 +141,7 @@ pub(super) fn stored_fields(x: &Exchange<'_>, policy: &Policy, control: &Respons
         fields.remove(name);
     }
     fields.remove("age");
+    purge::fields::hide(&mut fields);
     if fields.contains("set-cookie") || fields.contains("set-cookie2") {
         match policy.set_cookie {
             SetCookie::Never => return Err(NotStored::SetCookie),

@@ -7,6 +7,7 @@ use crate::config::Policy;
 use crate::decision::NotStored;
 use crate::entry::Head;
 use crate::fields::Fields;
+use crate::purge;
 
 /// Fields that describe the stored content itself; they stay as they are (RFC 9111 3.2). Digests of the content are among them:
 /// the content does not change.
@@ -111,6 +112,7 @@ fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
             fields.append(name.clone(), value.clone());
         }
     }
+    let (marks, _) = purge::fields::updated(&stored.marks, &policy.tags, x.response);
     let brings_vary = x.response.contains("vary");
     let x = Exchange { status: stored.status, response: &fields, ..*x };
     let (control, source) = directives::response_control(&fields);
@@ -133,7 +135,7 @@ fn merged(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> Head {
             stored.selecting.clone()
         }
     };
-    Head { fields, freshness, selecting, ..stored.clone() }
+    Head { fields, freshness, marks, selecting, ..stored.clone() }
 }
 
 fn forbidden(control: &ResponseControl) -> bool {

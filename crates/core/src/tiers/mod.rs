@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod gone;
 pub mod kv;
 pub mod memory;
+pub mod purges;
 pub mod sql;
 
 use crate::config::{Admit, Config};
@@ -16,10 +17,12 @@ use crate::fields::Fields;
 use crate::host::{Host, StoreError};
 use crate::key::{self, Key};
 use crate::log::Log;
+use crate::purge::{self, Fate};
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
 use gone::Gone;
 use memory::Memory;
+use purges::Purges;
 use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
@@ -84,6 +87,8 @@ pub struct Counters {
     pub l2_errors: Cell<u64>,
     /// Records that were not entries, or not whole.
     pub corrupt: Cell<u64>,
+    /// Tags and cache groups of responses that are invalid or too many, and nothing can be purged by.
+    pub invalid_marks: Cell<u64>,
     /// How much of it has been said.
     pub log: Log,
 }
@@ -106,6 +111,8 @@ pub struct Tiers<'a, H: Host> {
     pub memory: &'a Memory,
     /// What was invalidated lately.
     pub gone: &'a Gone,
+    /// What was purged.
+    pub purges: &'a Purges,
 }
 
 impl<H: Host> Tiers<'_, H> {
@@ -176,17 +183,34 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L0 => self.believed(key, self.memory.get(key, now), now),
-            Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
+            Tier::L0 => {
+                let held = self.believed(key, self.memory.get(key, now), now);
+                self.unpurged(tier, held, now).await
+            }
+            Tier::L1 => {
+                let held = self.believed(key, kv::get(self, key, now).await, now);
+                self.unpurged(tier, held, now).await
+            }
             Tier::L2 => match sql::get(self, key, now).await {
                 Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
                     Some(life) => Held::Gone(life),
-                    None => Held::Entry(entry),
+                    None => self.unpurged(tier, Held::Entry(entry), now).await,
                 },
                 Held::Gone(life) => Held::Gone(self.gone.shown(key, life, now)),
                 Held::Nothing => Held::Nothing,
             },
         }
+    }
+
+    /// What a tier shows, after every purge that is known.
+    async fn unpurged(&self, tier: Tier, held: Held, now: Timestamp) -> Held {
+        let Held::Entry(mut entry) = held else { return held };
+        match self.fate(tier, &entry.head, now).await {
+            Fate::Lives => {}
+            Fate::StaleSince(at) => entry.head.freshness = purge::softened(&entry.head.freshness, at),
+            Fate::Dead => return Held::Nothing,
+        }
+        Held::Entry(entry)
     }
 
     /// An entry that no invalidation has ended, as far as is known here.

@@ -4,6 +4,8 @@
 //! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.
 //! Tables are made, and brought up to date, when a statement finds them missing.
 
+pub(super) mod purges;
+
 use super::deadline::within;
 use super::{Tiers, count, keep_until};
 use crate::decision::Tier;
@@ -31,7 +33,11 @@ const RETRIES: u32 = 4;
 
 /// The migrations in their order; the n-th makes version n of the schema.
 pub const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_entries.sql"), include_str!("migrations/0002_gone.sql")];
+    &[
+        include_str!("migrations/0001_entries.sql"),
+        include_str!("migrations/0002_gone.sql"),
+        include_str!("migrations/0003_purges.sql"),
+    ];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
 macro_rules! sql {
@@ -277,22 +283,24 @@ pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u6
 
 fn sweep_now_and_then<H: Host>(tiers: &Tiers<'_, H>, statements: &mut Vec<Statement>, now: Timestamp) {
     if tiers.host.random().is_multiple_of(SWEEP_EVERY) {
-        statements.extend(sweeping(now));
+        statements.extend(sweeping(tiers, now));
     }
 }
 
-fn sweeping(now: Timestamp) -> [Statement; 3] {
-    [
+fn sweeping<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) -> Vec<Statement> {
+    let mut statements = vec![
         Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] },
         Statement { sql: SWEEP_CHUNKS, params: vec![] },
         Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] },
-    ]
+    ];
+    statements.extend(purges::pruning(tiers, now));
+    statements
 }
 
 /// Removes what is over, in batches, until all of it is gone or enough was done for once.
 pub(super) async fn sweep<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) {
     for _ in 0..SWEEPS {
-        let mut statements = Vec::from(sweeping(now));
+        let mut statements = sweeping(tiers, now);
         statements.push(Statement { sql: OVER, params: vec![Value::Integer(now.0)] });
         match batch(tiers, statements).await {
             Some(left) if !left.is_empty() => {}

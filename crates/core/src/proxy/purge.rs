@@ -1,0 +1,41 @@
+//! Purges on a request's way: what must be known of them before a lookup, and what a response says of others.
+
+use super::Proxy;
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::purge;
+use crate::tiers::count;
+use crate::tiers::purges::Due;
+use std::rc::Rc;
+
+impl Proxy {
+    /// Has the purge log read where that is due: behind the response, but where too little is known, before it.
+    pub(super) async fn know_purges<H: Host>(self: &Rc<Self>, host: &H) {
+        match self.purges.due(self.config.poll, host.now()) {
+            Due::No => {}
+            Due::Soon => {
+                let (proxy, own) = (self.clone(), host.clone());
+                host.defer(async move { proxy.tiers(&own).read_purges().await });
+            }
+            Due::Now => self.tiers(host).read_purges().await,
+        }
+    }
+
+    /// Counts the tags and cache groups that nothing can be purged by, and tells the operator.
+    pub(super) fn note_marks<H: Host>(&self, host: &H, response: &Fields) {
+        let (_, invalid) = purge::fields::marks("", &[], response);
+        for _ in 0..invalid {
+            count(&self.counters.invalid_marks);
+        }
+        if invalid > 0
+            && let Some(more) = self.counters.log.say(host.now())
+        {
+            host.warn(&format!(
+                "{invalid} tags or cache groups of a response are invalid or too many, and cannot be purged by: a tag is \
+                 visible ASCII without commas, of at most {} bytes, and an entry has at most {} of each{more}",
+                purge::MAX_MARK,
+                purge::MAX_MARKS
+            ));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What a purge names, and which stored responses it hits. Pure: times are passed in.
+//!
+//! An entry carries its [`Marks`]: its URL, its tags and its cache groups (RFC 9875). A purge is a [`Target`] and a time; it hits
+//! the entries with such a mark that were asked for no later than that: what was on its way when the purge came is hit as well.
+
+pub mod fields;
+mod index;
+
+pub use index::{Index, Times};
+
+use crate::rules::freshness::Freshness;
+use crate::time::Timestamp;
+
+/// The most tags, and the most groups, of one entry. RFC 9875 2 and 3 ask for 32 groups of 32 characters.
+pub const MAX_MARKS: usize = 128;
+
+/// The longest tag or group, in bytes.
+pub const MAX_MARK: usize = 256;
+
+/// The kinds of targets and marks, by the byte that their texts begin with.
+mod kind {
+    pub const URL: char = 'u';
+    pub const PREFIX: char = 'p';
+    pub const TAG: char = 't';
+    pub const GROUP: char = 'g';
+    pub const OWN_GROUP: char = 'o';
+    pub const EVERYTHING: char = 'e';
+}
+
+/// What a stored response can be purged by: a line for its URL, then one for each tag and group, each behind its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks(String);
+
+impl Marks {
+    /// Those of an entry that has but a URL, in the form that [`crate::key::url`] gives it.
+    pub fn of_url(url: &str) -> Self {
+        Marks(format!("{}{}", kind::URL, visible(url)))
+    }
+
+    /// As they were stored.
+    pub fn from_text(text: String) -> Self {
+        Marks(text)
+    }
+
+    /// As they are stored.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL; empty where there is none.
+    pub fn url(&self) -> &str {
+        self.of(kind::URL).next().unwrap_or_default()
+    }
+
+    /// The tags.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.of(kind::TAG)
+    }
+
+    /// The cache groups.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.of(kind::GROUP)
+    }
+
+    /// The cache groups behind the origin of the URL: a group is one of its origin alone (RFC 9875 2.1).
+    fn own_groups(&self) -> impl Iterator<Item = &str> {
+        self.of(kind::OWN_GROUP)
+    }
+
+    /// One tag more; one that is there already is not added again.
+    fn add_tag(&mut self, tag: &str) {
+        self.add(kind::TAG, tag);
+    }
+
+    /// One group more.
+    fn add_group(&mut self, group: &str) {
+        let own = own_group(self.url(), group);
+        self.add(kind::GROUP, group);
+        self.add(kind::OWN_GROUP, &own);
+    }
+
+    fn add(&mut self, kind: char, name: &str) {
+        if !self.of(kind).any(|other| other == name) {
+            self.0.push('\n');
+            self.0.push(kind);
+            self.0.push_str(name);
+        }
+    }
+
+    fn of(&self, kind: char) -> impl Iterator<Item = &str> {
+        self.0.split('\n').filter_map(move |line| line.strip_prefix(kind))
+    }
+}
+
+/// What a purge is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target(String);
+
+impl Target {
+    /// All variants of one URL, in the form that [`crate::key::url`] gives it; without scheme and host it is that path on any host.
+    pub fn url(url: &str) -> Self {
+        Target::new(kind::URL, url)
+    }
+
+    /// Every URL that begins with this; one that begins with `/` is for any host.
+    pub fn prefix(prefix: &str) -> Self {
+        Target::new(kind::PREFIX, prefix)
+    }
+
+    /// Every entry with this tag.
+    pub fn tag(tag: &str) -> Self {
+        Target::new(kind::TAG, tag)
+    }
+
+    /// Every entry of this cache group, whatever its origin.
+    pub fn group(group: &str) -> Self {
+        Target::new(kind::GROUP, group)
+    }
+
+    /// Every entry of this cache group that has the origin of `url` (RFC 9875 2.1).
+    pub fn group_of(url: &str, group: &str) -> Self {
+        Target::new(kind::OWN_GROUP, &own_group(url, group))
+    }
+
+    /// All there is.
+    pub fn everything() -> Self {
+        Target::new(kind::EVERYTHING, "")
+    }
+
+    fn new(kind: char, name: &str) -> Self {
+        Target(format!("{kind}{}", visible(name)))
+    }
+
+    /// As it was stored; `None` where it is of no kind that is known here.
+    pub fn from_text(text: String) -> Option<Self> {
+        text.starts_with([kind::URL, kind::PREFIX, kind::TAG, kind::GROUP, kind::OWN_GROUP, kind::EVERYTHING])
+            .then_some(Target(text))
+    }
+
+    /// As it is stored.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// Its kind, and the rest.
+    fn parts(&self) -> (char, &str) {
+        let mut rest = self.0.chars();
+        (rest.next().unwrap_or(kind::EVERYTHING), rest.as_str())
+    }
+
+    /// Whether it is for an entry with these marks.
+    pub fn is_for(&self, marks: &Marks) -> bool {
+        let (kind, name) = self.parts();
+        match kind {
+            kind::URL => marks.url() == name || path(marks.url()) == name,
+            kind::PREFIX => marks.url().starts_with(name) || path(marks.url()).starts_with(name),
+            kind::TAG => marks.tags().any(|tag| tag == name),
+            kind::GROUP => marks.groups().any(|group| group == name),
+            kind::OWN_GROUP => marks.own_groups().any(|group| group == name),
+            _ => true,
+        }
+    }
+}
+
+/// The texts of every target that is no prefix and is for an entry with these marks.
+pub fn texts(marks: &Marks) -> Vec<String> {
+    let mut texts: Vec<String> = marks.0.split('\n').map(str::to_string).collect();
+    texts.push(format!("{}{}", kind::URL, path(marks.url())));
+    texts.push(Target::everything().0);
+    texts
+}
+
+/// What becomes of a stored response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// No purge hits it.
+    Lives,
+    /// A soft purge made it stale then.
+    StaleSince(Timestamp),
+    /// A hard purge removed it.
+    Dead,
+}
+
+/// Freshness after a soft purge: what is fresh has been stale since then, with the stale windows that it always had.
+pub fn softened(freshness: &Freshness, since: Timestamp) -> Freshness {
+    let lifetime_ms = freshness.lifetime_ms.min(since.since(freshness.born));
+    Freshness { lifetime_ms, ..freshness.clone() }
+}
+
+/// A URL's path and query.
+pub(crate) fn path(url: &str) -> &str {
+    let Some((_, rest)) = url.split_once("://") else { return url };
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
+}
+
+/// A group behind the origin of a URL: scheme, host and port.
+fn own_group(url: &str, group: &str) -> String {
+    let origin = url.strip_suffix(path(url)).unwrap_or_default();
+    format!("{origin} {group}")
+}
+
+/// Lines part marks.
+fn visible(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).collect()
+}

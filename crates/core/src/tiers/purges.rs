@@ -1,0 +1,182 @@
+//! What an instance knows of the purge log in L2 (DESIGN.md, Purge that reaches an eventually consistent L1).
+//!
+//! The log is read whole before the first lookup, and what is new in it from then on, ahead of the time at which what is known
+//! is older than `purge.poll`: by a query behind a response, so that no hit waits for it, and before the lookup only where
+//! nobody had asked for anything for so long.
+//!
+//! While L2 does not answer, no purge is accepted either, so an instance that knows the log goes on with what it knows. One that
+//! does not know it yet believes L1 of nothing that was asked for before it first tried.
+
+use super::Tiers;
+use super::sql::{self, GONE_MS};
+use crate::config::Config;
+use crate::decision::Tier;
+use crate::entry::Head;
+use crate::host::Host;
+use crate::purge::{Fate, Index, Target, Times};
+use crate::time::{Timestamp, millis};
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+/// How many targets are remembered. Of what was asked for before the oldest of them, L1 is not believed, and of L2 the log is
+/// asked.
+pub const MOST: usize = 4096;
+
+/// How far the clocks of instances may be apart, in milliseconds.
+const SKEW_MS: u64 = 5_000;
+
+/// How often a lookup looks whether another one has read the log by now.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Whether the log is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// No.
+    No,
+    /// Behind the response.
+    Soon,
+    /// Before anything is looked up.
+    Now,
+}
+
+/// What is known of the log.
+#[derive(Debug, Default)]
+pub struct Purges {
+    index: RefCell<Index>,
+    /// The number of the newest row that was read.
+    seen: Cell<i64>,
+    /// When the log was last asked, successfully.
+    read: Cell<Option<Timestamp>>,
+    /// When it was first asked in vain since then.
+    failing: Cell<Option<Timestamp>>,
+    /// When it was last asked, however that went.
+    asked: Cell<Option<Timestamp>>,
+    /// Whether somebody is asking.
+    asking: Cell<bool>,
+    /// What was purged before this is not known here.
+    horizon: Cell<Option<Timestamp>>,
+}
+
+impl Purges {
+    /// Whether the log is to be read. Whoever is told so is the only one for a while.
+    pub fn due(&self, poll: Duration, now: Timestamp) -> Due {
+        let poll = millis(poll);
+        let since = |then: Cell<Option<Timestamp>>| then.get().map(|then| now.0.abs_diff(then.0));
+        // A fifth of the time is for the query.
+        if since(self.asked.clone()).is_some_and(|age| age < poll - poll / 5) {
+            // The first readers wait for one another.
+            return if self.read.get().is_none() && self.failing.get().is_none() { Due::Now } else { Due::No };
+        }
+        match since(self.read.clone()) {
+            None => Due::Now,
+            Some(age) if age >= poll && self.failing.get().is_none() => Due::Now,
+            Some(_) => {
+                self.asked.set(Some(now));
+                Due::Soon
+            }
+        }
+    }
+
+    /// What becomes of an entry; `None` where that is not known here.
+    pub(super) fn fate(&self, head: &Head, tier: Tier, config: &Config, now: Timestamp) -> Option<Fate> {
+        let requested = head.freshness.requested;
+        if self.read.get().is_none() {
+            return self.failing.get().filter(|since| requested >= *since).map(|_| Fate::Lives);
+        }
+        let fate = self.index.borrow().fate(&head.marks, requested);
+        match self.horizon.get() {
+            Some(horizon) if fate != Fate::Dead && requested <= horizon => {
+                // What comes into L1 has been judged: it cannot be hit by what was purged so long before that it would be over.
+                let stay = millis(config.l1.max_ttl).saturating_add(GONE_MS).saturating_add(millis(config.poll));
+                (tier != Tier::L2 && horizon <= now.minus_millis(stay)).then_some(fate)
+            }
+            _ => Some(fate),
+        }
+    }
+
+    fn learn(&self, target: &Target, times: Times) {
+        let mut index = self.index.borrow_mut();
+        index.add(target, times);
+        if index.len() > MOST {
+            self.forgotten(index.shrink(MOST - MOST / 4));
+        }
+    }
+
+    fn forgotten(&self, before: Option<Timestamp>) {
+        self.horizon.set(self.horizon.get().max(before.map(|at| at.plus_millis(SKEW_MS))));
+    }
+}
+
+/// Whoever asks the log says so for as long.
+struct Asking<'a>(&'a Cell<bool>);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl<H: Host> Tiers<'_, H> {
+    /// Reads what is new in the purge log: one query. Where another request is at it, waits for that one, as long as L2 may take.
+    pub async fn read_purges(&self) {
+        let purges = self.purges;
+        let now = self.host.now();
+        if purges.asking.get() {
+            while purges.asking.get() && self.host.now().since(now) < millis(self.config.l2.timeout) {
+                self.host.sleep(PAUSE).await;
+            }
+            return;
+        }
+        purges.asking.set(true);
+        purges.asked.set(Some(now));
+        let _asking = Asking(&purges.asking);
+        let until = match purges.read.get() {
+            Some(read) => read.plus_millis(GONE_MS).minus_millis(2 * SKEW_MS),
+            None => now,
+        };
+        let Some(mut news) = sql::purges::newer(self, purges.seen.get(), until, MOST + 1).await else {
+            if purges.failing.get().is_none() {
+                purges.failing.set(Some(now));
+            }
+            return;
+        };
+        if let Some((number, ..)) = news.purges.first() {
+            purges.seen.set(*number);
+        }
+        if news.purges.len() > MOST
+            && let Some((_, _, times)) = news.purges.pop()
+        {
+            purges.forgotten(Some(times.hard.max(times.soft)));
+        }
+        for (_, target, times) in &news.purges {
+            purges.learn(target, *times);
+        }
+        for (key, life) in news.lives {
+            self.gone.shown(&key, life, now);
+        }
+        purges.read.set(Some(now));
+        purges.failing.set(None);
+    }
+
+    /// Purges: hits what was asked for until now, at once in this instance and everywhere else when it has read the log. Returns the
+    /// purge's number; `None` where L2 did not take it.
+    pub async fn purge(&self, targets: &[Target], soft: bool, now: Timestamp) -> Option<i64> {
+        let number = sql::purges::append(self, targets, now, soft).await?;
+        for target in targets {
+            self.purges.learn(target, Times::of(now, soft));
+        }
+        Some(number)
+    }
+
+    /// What becomes of an entry that a tier shows; where it is not known here, L2 is asked of its own entries alone.
+    pub(super) async fn fate(&self, tier: Tier, head: &Head, now: Timestamp) -> Fate {
+        match self.purges.fate(head, tier, self.config, now) {
+            Some(fate) => fate,
+            None if tier == Tier::L2 => match sql::purges::of_entry(self, &head.marks).await {
+                Some(times) => times.fate(head.freshness.requested),
+                None => Fate::Dead,
+            },
+            None => Fate::Dead,
+        }
+    }
+}
