@@ -45,6 +45,7 @@ mod ranges;
 mod routes;
 mod stale;
 mod streaming;
+mod targeted;
 mod tiers;
 mod validation;
 mod vary;
@@ -54,6 +55,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
     let ideas = [
         tiers::ALL,
         freshness::ALL,
+        targeted::ALL,
         policy::ALL,
         vary::ALL,
         methods::ALL,
