@@ -37,6 +37,7 @@ mod failures;
 mod fields;
 mod freshness;
 mod http2;
+mod key_parts;
 mod keys;
 mod lifecycle;
 mod methods;
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         streaming::ALL,
         fields::ALL,
         keys::ALL,
+        key_parts::ALL,
         routes::ALL,
         http2::ALL,
         bad_input::ALL,

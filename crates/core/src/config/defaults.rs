@@ -1,6 +1,6 @@
 //! What holds where the file says nothing.
 
-use super::{Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
 use std::time::Duration;
 
 /// `origin.connect_timeout`: two lost packets are forgiven. Never more than `origin.timeout`.
@@ -101,6 +101,7 @@ impl Policy {
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),
+            key: KeyParts::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod defaults;
 mod error;
+mod key;
 mod later;
 pub mod limits;
 mod percent;
@@ -141,6 +142,8 @@ pub struct Policy {
     pub vary: Vec<String>,
     /// `query`: which parameters are part of the key.
     pub query: Query,
+    /// `key`: what else is part of it.
+    pub key: KeyParts,
 }
 
 /// `profile`: which set of defaults applies.
@@ -183,13 +186,28 @@ pub enum CacheMode {
     Only,
 }
 
-/// Which query parameters are part of the key.
+/// Which query parameters are part of the key. The origin sees no others. In names, `*` stands for any run of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Names that are left out; `*` stands for any run of characters.
+    /// `allow`: names that are let in; `None` is all of them. At most [`limits::MAX_PATTERNS`].
+    pub allow: Option<Vec<String>>,
+    /// `ignore`: names that are left out, of those that are let in. At most [`limits::MAX_PATTERNS`].
     pub ignore: Vec<String>,
     /// Whether `a=1&b=2` and `b=2&a=1` are one object. The order of equal names is kept.
     pub sort: bool,
+}
+
+/// `key` of a route: what of a request is part of the key besides its URL and the fields of `vary`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyParts {
+    /// `cookies`: names of cookies whose values are part of the key; the origin sees no others. `None` is all of Cookie for the
+    /// origin, and nothing of it for the key. At most [`limits::MAX_PARTS`].
+    pub cookies: Option<Vec<String>>,
+    /// `language`: the tags that Accept-Language is reduced to; the first where none is asked for. Empty is no reduction, and no
+    /// part of the key. At most [`limits::MAX_LANGUAGES`].
+    pub language: Vec<String>,
+    /// `tenant`: the field, lower-case, that names whose object it is. A request without it is not for the cache.
+    pub tenant: Option<String>,
 }
 
 impl Config {

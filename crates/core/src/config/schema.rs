@@ -216,8 +216,9 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),
         ("in [purge]", &["poll"]),
-        ("in a [[route]]", &["match", "ttl", "vary", "query", "tags"]),
-        ("in the query of a [[route]]", &["ignore", "sort"]),
+        ("in a [[route]]", &["match", "ttl", "vary", "query", "key", "tags"]),
+        ("in the query of a [[route]]", &["allow", "ignore", "sort"]),
+        ("in the key of a [[route]]", &["cookies", "language", "tenant"]),
         ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),
         ("in [admin]", &["token"]),
     ];

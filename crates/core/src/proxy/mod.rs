@@ -28,7 +28,7 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, connection, range, update, validate};
+use crate::rules::{Exchange, connection, range, reduce, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
@@ -36,6 +36,7 @@ use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::{self, Ask};
 use http::{Method, StatusCode};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -169,6 +170,13 @@ impl Proxy {
         if control.no_store {
             return self.pass(&host, request, Forward::Bypass, Some("request-no-store")).await;
         }
+        if !reduce::has_tenant(&request.fields, policy) {
+            return self.pass(&host, request, Forward::Bypass, Some("no-tenant")).await;
+        }
+        if let Cow::Owned(target) = reduce::target(&request.target, &policy.query) {
+            request.target = target;
+        }
+        reduce::fields(&mut request.fields, policy);
         let key = key::primary(
             key::Parts {
                 origin: self.origin(),

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::key::{self, Key};
 use crate::message::{Request, Response};
 use crate::rules::directives::RequestControl;
-use crate::rules::{Exchange, invalidate};
+use crate::rules::{Exchange, invalidate, reduce};
 use crate::tiers::Place;
 use crate::upstream::{self, Ask};
 use http::Method;
@@ -42,8 +42,12 @@ impl Proxy {
             return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
         }
         let key_of = |authority: &str, target: &str| {
-            let parts = key::Parts { origin: self.origin(), scheme, authority, target, fields: &fields };
-            key::primary(parts, self.policy_of(target))
+            let policy = self.policy_of(target);
+            let target = reduce::target(target, &policy.query);
+            let mut fields = fields.clone();
+            reduce::fields(&mut fields, policy);
+            let parts = key::Parts { origin: self.origin(), scheme, authority, target: &target, fields: &fields };
+            key::primary(parts, policy)
         };
         let key = key_of(&authority, &target);
         let trip = Trip { why, sent, received: host.now() };
@@ -71,7 +75,8 @@ impl Proxy {
                 }
             }
         }
-        if method == Method::POST && response.fields.contains("content-location") {
+        let answers_get = method == Method::POST && response.fields.contains("content-location");
+        if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
             let request = Lookable { method, scheme, authority, target, fields, client, control, key };
             return self.received(host, request, Place::New(life), trip, response);
         }

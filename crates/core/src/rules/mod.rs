@@ -3,7 +3,7 @@
 //! One file, one question: may it be kept ([`storable`]), for how long ([`freshness`]), may it be used ([`reuse`]), how is it
 //! validated ([`validate`]), what does a 304 or a HEAD change ([`update`]), what does an unsafe method invalidate
 //! ([`invalidate`]), which part was asked for ([`range`]), which part is held and what completes it ([`partial`]), which variant
-//! ([`vary`]). What may not enter: I/O, clocks, tiers.
+//! ([`vary`]), and what of a request is part of the key ([`reduce`]). What may not enter: I/O, clocks, tiers.
 
 pub mod connection;
 pub mod dates;
@@ -12,6 +12,7 @@ pub mod freshness;
 pub mod invalidate;
 pub mod partial;
 pub mod range;
+pub mod reduce;
 pub mod reuse;
 pub mod storable;
 pub mod update;

@@ -305,6 +305,62 @@ fn patterns() {
 }
 
 #[test]
+fn parts_of_the_key() {
+    check(&[
+        (
+            "[[route]]\nmatch = '/'\nquery = { allow = ['page', 'utm_id'], ignore = ['utm_*'] }",
+            "3:19: route[0].query.allow: \"utm_id\" is never let in, because \"utm_*\" of ignore leaves all of it out; remove one of the two",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nquery = { allow = ['page'], ignore = ['utm_*'] }",
+            "3:38: route[0].query.ignore: \"utm_*\" has no effect, because allow lets none of it in; remove it",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { cookies = ['a b', 'x', 'x'], language = ['en_GB', 'EN', 'en'], tenant = 'x-tenant' }",
+            "3:20: route[0].key.cookies[0]: \"a b\" is no name of a cookie; it has letters, digits, - and _, such as \"plan\"\n\
+             3:32: route[0].key.cookies[2]: named twice; remove one of the two\n\
+             3:49: route[0].key.language: \"en\" is named twice, because case does not count; remove one of the two\n\
+             3:50: route[0].key.language[0]: \"en_GB\" is no language tag; write one such as \"en\" or \"pt-BR\" (did you mean \"en-GB\"?)\n\
+             3:81: route[0].key.tenant: no tenant; write \"header:NAME\" (the host is part of the key already)",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { tenant = 'header:Host', language = [] }",
+            "3:18: route[0].key.tenant: the host is part of the key already; remove it\n\
+             3:44: route[0].key.language: no language; name those that the origin has, the one for everybody else first",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nvary = ['Cookie', 'accept-language', 'x']\nkey = { cookies = ['a'], language = ['en'], tenant = 'header:x' }",
+            "4:9: route[0].key.cookies: vary has all of cookie in the key already; remove one of the two\n\
+             4:26: route[0].key.language: vary has all of accept-language in the key already; remove one of the two\n\
+             4:45: route[0].key.tenant: vary has all of x in the key already; remove one of the two",
+        ),
+    ]);
+    let many = |n: usize| (0..n).map(|n| format!("'p{n}'")).collect::<Vec<_>>().join(", ");
+    let route = |line: String| format!("[[route]]\nmatch = '/'\n{line}");
+    let few = [
+        (
+            format!("query = {{ allow = [{}] }}", many(65)),
+            "3:19: route[0].query.allow: 65 are too many, because each request is held against them; write at most 64",
+        ),
+        (
+            format!("vary = [{}]", many(17)),
+            "3:8: route[0].vary: 17 are too many, because each request is held against them; write at most 16",
+        ),
+        (
+            format!("key = {{ cookies = [{}] }}", many(17)),
+            "3:19: route[0].key.cookies: 17 are too many, because each request is held against them; write at most 16",
+        ),
+        (
+            format!("key = {{ language = [{}] }}", many(33)),
+            "3:20: route[0].key.language: 33 are too many, because each request is held against them; write at most 32",
+        ),
+    ];
+    for (line, message) in few {
+        check(&[(&route(line), message)]);
+    }
+}
+
+#[test]
 fn what_can_never_be_reached() {
     check(&[
         (

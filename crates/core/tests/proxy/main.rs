@@ -5,6 +5,7 @@ mod support;
 
 mod failures;
 mod flow;
+mod keys;
 mod memory;
 mod partial;
 mod tiers;
