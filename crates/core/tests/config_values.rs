@@ -149,6 +149,17 @@ fn a_route_overrides_the_cache_section() {
 }
 
 #[test]
+fn a_deployment_is_known_by_its_origin_or_by_the_name_that_it_is_given() {
+    let of = |text: &str| parse(text).cdn_id().to_string();
+    let derived = of("origin.url = 'http://a.example'");
+    assert_eq!((derived.len(), derived.starts_with("terrace-")), (24, true));
+    assert_ne!(derived, of("origin.url = 'http://b.example'"));
+    assert_ne!(derived, of("origin.url = 'http://a.example/base'"));
+    assert_eq!(derived, of("origin.url = 'HTTP://A.example:80/'"));
+    assert_eq!(of("origin.url = 'http://a.example'\norigin.cdn_id = 'edge-eu'"), "edge-eu");
+}
+
+#[test]
 fn key_parts() {
     let config = parse(
         "[[route]]\nmatch = '/a'\nquery = { allow = ['page', 'filter_*'], ignore = ['filter_x'] }\n\

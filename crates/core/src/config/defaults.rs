@@ -59,7 +59,7 @@ impl Default for Config {
 
 impl Default for Origin {
     fn default() -> Self {
-        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new() }
+        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new(), cdn_id: None }
     }
 }
 

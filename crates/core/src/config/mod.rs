@@ -20,6 +20,8 @@ mod value;
 pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
+use crate::hex;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The whole configuration, validated, every default filled in.
@@ -51,6 +53,9 @@ pub struct Origin {
     pub timeout: Duration,
     /// Fields that are set on every request to the origin.
     pub headers: Vec<(String, HeaderSource)>,
+    /// `cdn_id`: what this deployment calls itself in CDN-Loop, where it is not to be derived from the URL: see
+    /// [`Config::cdn_id`].
+    pub cdn_id: Option<String>,
 }
 
 /// Where the value of a configured field comes from.
@@ -220,6 +225,19 @@ impl Config {
     /// The largest content that any tier takes, in bytes.
     pub fn max_size(&self) -> u64 {
         self.l1.max_size.max(self.l2.max_size)
+    }
+
+    /// What this deployment calls itself in CDN-Loop (RFC 8586 2). Of two that stand in a row, each has an origin of its own, so the
+    /// name is made of the origin's URL.
+    pub fn cdn_id(&self) -> Cow<'_, str> {
+        match &self.origin.cdn_id {
+            Some(id) => id.into(),
+            None => {
+                let url = self.origin.url.as_ref().map_or("", |url| url.as_str());
+                let digest = blake3::hash(url.as_bytes());
+                format!("terrace-{}", hex::encode(digest.as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]))).into()
+            }
+        }
     }
 
     /// Sets the origin from outside the file (`--origin`, the Spin variable `origin_url`), under the same rules as

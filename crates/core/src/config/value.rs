@@ -161,6 +161,9 @@ pub(super) fn set_field_name(text: &str) -> Result<String, Wrong> {
         "host" => "Host comes from origin.url",
         "content-length" => "Content-Length follows from the content of each request",
         name if HOP_BY_HOP.contains(&name) => "this field belongs to one connection, which the host manages",
+        "via" | "cdn-loop" => {
+            "terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id"
+        }
         name if CONDITIONS.contains(&name) => "the cache itself asks conditionally and for ranges",
         _ => return Ok(name),
     };
@@ -188,6 +191,18 @@ pub(super) fn tenant(text: &str) -> Result<String, Wrong> {
         Some(name) => key_field_name(name),
         None => Err(Wrong::new("no tenant; write \"header:NAME\" (the host is part of the key already)")),
     }
+}
+
+/// What a deployment calls itself in CDN-Loop (RFC 8586 2: a pseudonym is a token).
+pub(super) fn cdn_id(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_token) {
+        let message = format!(
+            "\"{}\" is no name for CDN-Loop; write at most 64 letters, digits and -, such as \"edge-eu\"",
+            short(text)
+        );
+        return Err(Wrong::new(message));
+    }
+    Ok(text.to_string())
 }
 
 /// The name of a cookie (RFC 6265 4.1.1), whose case counts.

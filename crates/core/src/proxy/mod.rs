@@ -28,7 +28,7 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, connection, range, reduce, update, validate};
+use crate::rules::{Exchange, cdn_loop, connection, range, reduce, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
@@ -137,6 +137,9 @@ impl Proxy {
     pub async fn handle<H: Host>(self: Rc<Self>, host: H, mut request: Request<H::Stream>) -> Response<H::Stream> {
         if let Err(refusal) = check::acceptable(&request) {
             return self.refuse(&host, refusal);
+        }
+        if request.fields.contains(cdn_loop::FIELD) && cdn_loop::is_loop(&request.fields, &self.config.cdn_id()) {
+            return self.fail(&host, Failure::LoopDetected, None);
         }
         if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
             return self

@@ -88,7 +88,7 @@ const UNKEYED: [&str; 57] = [
 ];
 
 /// Fields that Connection cannot take away.
-const END_TO_END: [&str; 36] = [
+const END_TO_END: [&str; 38] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -97,6 +97,7 @@ const END_TO_END: [&str; 36] = [
     "authorization",
     "cache-control",
     "cdn-cache-control",
+    "cdn-loop",
     "content-encoding",
     "content-language",
     "content-length",
@@ -124,6 +125,7 @@ const END_TO_END: [&str; 36] = [
     "surrogate-control",
     "terrace-cache-control",
     "vary",
+    "via",
     "www-authenticate",
 ];
 

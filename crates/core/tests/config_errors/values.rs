@@ -189,6 +189,12 @@ fn origins() {
 fn headers() {
     check(&[
         (
+            "[origin]\nheaders = { Via = '1.1 x', cdn-loop = 'x' }\ncdn_id = 'a b'",
+            "2:13: origin.headers.Via: terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id; remove it\n\
+             2:28: origin.headers.cdn-loop: terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id; remove it\n\
+             3:10: origin.cdn_id: \"a b\" is no name for CDN-Loop; write at most 64 letters, digits and -, such as \"edge-eu\"",
+        ),
+        (
             "[origin]\nheaders = ['a']",
             "2:11: origin.headers: expected a table such as { \"api-key\" = { secret = \"NAME\" } }, found an array",
         ),

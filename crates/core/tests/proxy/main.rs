@@ -6,6 +6,7 @@ mod support;
 mod failures;
 mod flow;
 mod keys;
+mod loops;
 mod memory;
 mod partial;
 mod tiers;
