@@ -105,6 +105,23 @@ pub fn variant<'a>(
     hash.finish()
 }
 
+/// The key under which is remembered in which life of the URL the objects are that are keyed by content; `primary` is the URL's.
+pub fn contents(primary: &Key) -> Key {
+    let mut hash = Parted::new("terrace contents key v1");
+    hash.part(&primary.0);
+    hash.finish()
+}
+
+/// The key of what was answered to this content, sent with this method, in this life of the URL; `contents` is that of [`contents`].
+/// The fields that say what the content is are part of it (RFC 10008 2.7).
+pub fn content(contents: &Key, life: u64, method: &str, fields: &Fields, content: &[u8]) -> Key {
+    let of = |name: &'static str| (name, fields.combined(name));
+    let described = ["content-type", "content-encoding", "content-language", "content-location"].map(of);
+    let described = described.iter().map(|(name, value)| (*name, value.as_deref()));
+    // No field's name has a colon.
+    variant(contents, life, described.chain([("key:method", Some(method.as_bytes())), ("key:content", Some(content))]))
+}
+
 /// BLAKE3 over parts, each behind its length.
 struct Parted(blake3::Hasher);
 

@@ -65,7 +65,7 @@ fn the_examples_of_the_shipped_file_are_right() {
     let config = parse(&lines.join("\n"));
     assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY"]);
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
-    assert_eq!(config.routes.len(), 3);
+    assert_eq!(config.routes.len(), 4);
     let shop = config.policy("/shop/1");
     assert_eq!((shop.key.language.len(), shop.key.tenant.as_deref()), (2, Some("x-tenant")));
     let products = config.policy("/api/products/7");
@@ -175,6 +175,13 @@ fn key_parts() {
     assert_eq!((b.query.allow.clone(), b.key.cookies.clone()), (Some(vec![]), Some(vec![])));
     assert_eq!((a.key.cookies.clone(), a.key.language.clone()), (Some(names(&["Plan"])), names(&["en", "pt-BR"])));
     assert_eq!((a.key.tenant.as_deref(), b.key.tenant.as_deref()), (Some("x-tenant"), None));
+    let content = |key: &str| {
+        let rule = parse(&format!("[[route]]\nmatch = '/a'\nkey = {{ {key} }}")).routes[0].policy.key.content.clone();
+        rule.map(|rule| (rule.max_size, rule.methods.iter().map(|method| method.to_string()).collect::<Vec<_>>()))
+    };
+    assert_eq!(content(""), None);
+    assert_eq!(content("content = '64KiB'"), Some((65_536, names(&["QUERY"]))));
+    assert_eq!(content("content = '1MiB', methods = ['POST', 'QUERY']"), Some((MIB, names(&["POST", "QUERY"]))));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::error::Wrong;
 use super::limits::{MAX_LANGUAGES, MAX_NAME, MAX_PARTS, MAX_PATTERNS};
 use super::reader::Item;
-use super::{KeyParts, Query, glob, value};
+use super::{ContentKey, KeyParts, Query, glob, limits, value};
+use http::Method;
 
 /// `vary`.
 pub(super) fn vary(item: &Item<'_>) -> Option<Vec<String>> {
@@ -101,8 +102,32 @@ pub(super) fn parts(item: &Item<'_>, vary: &[String]) -> Option<KeyParts> {
             twice(&item, &field);
             Some(field)
         });
-        KeyParts { cookies, language: language.unwrap_or_default(), tenant }
+        let content = table.get("content");
+        let max_size = content.as_ref().and_then(|item| item.size(&limits::CONTENT));
+        let methods = table.get("methods");
+        if let (Some(methods), None) = (&methods, &content) {
+            methods.wrong_key(Wrong::new("has no effect without content; add content = \"64KiB\""));
+        }
+        let methods = methods.map_or(Some(vec![Method::from_bytes(b"QUERY").ok()?]), |item| self::methods(&item));
+        let content = max_size.zip(methods).map(|(max_size, methods)| ContentKey { max_size, methods });
+        Some(KeyParts { cookies, language: language.unwrap_or_default(), tenant, content })
     })
+    .flatten()
+}
+
+/// Methods whose content asks for something, as a safe one's does, or as a route says of its POST.
+fn methods(item: &Item<'_>) -> Option<Vec<Method>> {
+    let read = item.strings("[\"QUERY\", \"POST\"]", |text| match text {
+        "QUERY" | "POST" => Ok(text.to_string()),
+        _ => Err(Wrong::new(format!(
+            "the content of \"{}\" is no part of a key; write \"QUERY\" or \"POST\"",
+            value::short(text)
+        ))),
+    })?;
+    if read.is_empty() {
+        item.wrong(Wrong::new("no method; write \"QUERY\", \"POST\" or both"));
+    }
+    read.iter().map(|name| Method::from_bytes(name.as_bytes()).ok()).collect()
 }
 
 fn languages(item: &Item<'_>) -> Option<Vec<String>> {

@@ -17,6 +17,9 @@ pub const MAX_PARTS: usize = 16;
 /// The most languages in `key` of a route. Each range of a request's Accept-Language is held against them.
 pub const MAX_LANGUAGES: usize = 32;
 
+/// The largest content that may be part of the key: 1 MiB. It is read before anything is looked up.
+pub const MAX_CONTENT: u64 = 1024 * 1024;
+
 /// The longest pattern, name of a cookie or language tag, in bytes.
 pub const MAX_NAME: usize = 256;
 
@@ -96,6 +99,14 @@ pub(super) const L1_SIZE: Bounds<u64> = Bounds {
     least_why: "the tier could keep nothing",
     most: MAX_L1_SIZE,
     most_why: "it is captured in memory before it is stored",
+};
+
+/// The content of a request that is part of the key.
+pub(super) const CONTENT: Bounds<u64> = Bounds {
+    least: 1,
+    least_why: "no content would be small enough",
+    most: MAX_CONTENT,
+    most_why: "it is held in memory before anything is looked up",
 };
 
 /// The content of an L2 entry.

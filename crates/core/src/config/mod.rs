@@ -21,6 +21,7 @@ pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
 use crate::hex;
+use http::Method;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -213,6 +214,17 @@ pub struct KeyParts {
     pub language: Vec<String>,
     /// `tenant`: the field, lower-case, that names whose object it is. A request without it is not for the cache.
     pub tenant: Option<String>,
+    /// `content`: where the content of a request is part of the key.
+    pub content: Option<ContentKey>,
+}
+
+/// Which requests have their content in the key. Larger content, and such of unknown length, is not for the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentKey {
+    /// `content`: the largest content, in bytes; it is held in memory. At most [`limits::MAX_CONTENT`].
+    pub max_size: u64,
+    /// `methods`: QUERY (RFC 10008), POST, or both.
+    pub methods: Vec<Method>,
 }
 
 impl Config {

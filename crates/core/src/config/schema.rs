@@ -220,7 +220,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [purge]", &["poll"]),
         ("in a [[route]]", &["match", "ttl", "vary", "query", "key", "tags"]),
         ("in the query of a [[route]]", &["allow", "ignore", "sort"]),
-        ("in the key of a [[route]]", &["cookies", "language", "tenant"]),
+        ("in the key of a [[route]]", &["cookies", "language", "tenant", "content", "methods"]),
         ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),
         ("in [admin]", &["token"]),
     ];

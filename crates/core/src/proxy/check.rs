@@ -10,6 +10,14 @@ pub(super) const MAX_TARGET: usize = 16 << 10;
 /// The most field lines of a request.
 pub(super) const MAX_FIELDS: usize = 256;
 
+/// Fields that ask for a part, or under a condition: the first two of any method, and all of them of a POST, are not for the cache.
+pub(super) const CONDITIONS: [&str; 6] =
+    ["if-match", "if-unmodified-since", "if-none-match", "if-modified-since", "if-range", "range"];
+
+/// What is said of content that is shorter than its length.
+pub(super) const CUT: Refusal =
+    Refusal { status: StatusCode::BAD_REQUEST, detail: "The content of the request did not come whole." };
+
 /// A request that is refused, and what the client should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {

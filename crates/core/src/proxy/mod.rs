@@ -10,6 +10,7 @@
 //! ```
 
 mod check;
+mod content;
 mod partial;
 mod pass;
 mod refresh;
@@ -35,6 +36,7 @@ use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::{self, Ask};
+use content::{Content, Taken};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -60,7 +62,7 @@ pub struct Proxy {
     log: Log,
 }
 
-/// A request that the cache may answer, without its content (it has none).
+/// A request that the cache may answer.
 #[derive(Debug)]
 struct Lookable {
     method: Method,
@@ -71,6 +73,8 @@ struct Lookable {
     client: Option<IpAddr>,
     control: RequestControl,
     key: Key,
+    /// Where its content is part of the key; it is then answered as a GET is.
+    content: Option<Content>,
 }
 
 /// One way to the origin and back.
@@ -88,6 +92,11 @@ impl Lookable {
     /// The request's URL as the client used it.
     fn url(&self) -> String {
         url_of(self.scheme, &self.authority, &self.target)
+    }
+
+    /// Whether the origin may be asked conditionally, or for the rest of a part, in its place.
+    fn is_conditional(&self) -> bool {
+        self.method == Method::GET && self.content.as_ref().is_none_or(Content::is_conditional)
     }
 }
 
@@ -152,13 +161,14 @@ impl Proxy {
         }
         let policy = self.config.policy(request.path());
         let readable = matches!(request.method, Method::GET | Method::HEAD);
-        if !readable {
+        let keyed = content::is_keyed(&request.method, policy);
+        if !readable && !keyed {
             return self.pass(&host, request, Forward::Method, None).await;
         }
         if policy.cache == CacheMode::Off {
             return self.pass(&host, request, Forward::Bypass, Some("route-off")).await;
         }
-        if !matches!(request.body, Body::Empty) {
+        if !keyed && !matches!(request.body, Body::Empty) {
             // Content without a length, which clients of HTTP take a GET not to have, would be lost on the way.
             if !request.fields.contains("content-length") {
                 let detail = "A GET or HEAD with content needs a Content-Length.";
@@ -166,7 +176,11 @@ impl Proxy {
             }
             return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
         }
-        if ["if-match", "if-unmodified-since"].iter().any(|name| request.fields.contains(name)) {
+        if check::CONDITIONS
+            .iter()
+            .take(if request.method == Method::POST { 6 } else { 2 })
+            .any(|name| request.fields.contains(name))
+        {
             return self.pass(&host, request, Forward::Bypass, Some("precondition")).await;
         }
         let control = RequestControl::of(&request.fields, policy.request_directives == RequestDirectives::Honour);
@@ -176,6 +190,14 @@ impl Proxy {
         if !reduce::has_tenant(&request.fields, policy) {
             return self.pass(&host, request, Forward::Bypass, Some("no-tenant")).await;
         }
+        let taken = match keyed {
+            false => None,
+            true => match self.take_content(&host, &mut request, policy).await {
+                Taken::Whole(bytes, held) => Some((bytes, held)),
+                Taken::Not => return self.pass(&host, request, Forward::Bypass, Some("request-content")).await,
+                Taken::Cut => return self.refuse(&host, check::CUT),
+            },
+        };
         if let Cow::Owned(target) = reduce::target(&request.target, &policy.query) {
             request.target = target;
         }
@@ -191,7 +213,14 @@ impl Proxy {
             policy,
         );
         let Request { method, scheme, authority, target, fields, client, .. } = request;
-        let request = Lookable { method, scheme, authority, target, fields, client, control, key };
+        let (method, key, content) = match taken {
+            None => (method, key, None),
+            Some(taken) => {
+                let (key, content) = self.keyed_by_content(&host, &key, (method, &fields), taken).await;
+                (Method::GET, key, Some(content))
+            }
+        };
+        let request = Lookable { method, scheme, authority, target, fields, client, control, key, content };
         self.lookup(&host, request).await
     }
 
@@ -324,7 +353,7 @@ impl Proxy {
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
         self.backoff.succeeded(&request.key);
-        let validated = request.method == Method::GET && request.is_answered_by(&found.entry.head);
+        let validated = request.is_conditional() && request.is_answered_by(&found.entry.head);
         if response.status != StatusCode::NOT_MODIFIED || !validated {
             return self.received(host, request, Place::Over(found), trip, response);
         }
@@ -395,7 +424,7 @@ impl Proxy {
     ) -> Result<Response<H::Stream>, Failure> {
         let mut fields = request.fields.clone();
         match held {
-            Some(head) if request.method == Method::GET => validate::conditional(head, &mut fields),
+            Some(head) if request.is_conditional() => validate::conditional(head, &mut fields),
             _ => {
                 // The client's own conditions are answered here, once the whole response is held: a 304 would leave the
                 // cache as empty as it was.
@@ -415,13 +444,13 @@ impl Proxy {
         request: &Lookable,
         fields: Fields,
     ) -> Result<Response<H::Stream>, Failure> {
-        let ask = Ask {
-            method: request.method.clone(),
-            target: &request.target,
-            fields,
-            body: Body::Empty,
-            client: request.client,
+        let (method, body) = match &request.content {
+            None => (&request.method, Body::Empty),
+            Some(content) if content.bytes.is_empty() => (&content.method, Body::Empty),
+            Some(content) => (&content.method, Body::Full(content.bytes.clone())),
         };
+        let (method, target, client) = (method.clone(), &request.target, request.client);
+        let ask = Ask { method, target, fields, body, client };
         upstream::fetch(host, &self.config, ask).await
     }
 

@@ -68,7 +68,11 @@ impl Proxy {
             if let Some((_, rest)) = target.split_once("://") {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
-                let invalid = key_of(authority, if target.is_empty() { "/" } else { target });
+                let target = if target.is_empty() { "/" } else { target };
+                let invalid = key_of(authority, target);
+                if self.policy_of(target).key.content.is_some() {
+                    self.clone().invalidate(host, key::contents(&invalid)).await;
+                }
                 let begun = self.clone().invalidate(host, invalid).await;
                 if invalid == key {
                     life = begun;
@@ -77,7 +81,7 @@ impl Proxy {
         }
         let answers_get = method == Method::POST && response.fields.contains("content-location");
         if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
-            let request = Lookable { method, scheme, authority, target, fields, client, control, key };
+            let request = Lookable { method, scheme, authority, target, fields, client, control, key, content: None };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

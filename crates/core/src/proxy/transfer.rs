@@ -205,6 +205,9 @@ impl Proxy {
         if let Some((part, fields)) = plan.part.zip(of_part) {
             return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
         }
+        if let Some(content) = &request.content {
+            self.keep_life(host, content, &request.url(), trip).await;
+        }
         let Plan { freshness, mut fields, selecting, .. } = plan;
         fields.remove("age");
         if !matches!(status, 204 | 205 | 304) {

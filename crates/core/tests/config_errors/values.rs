@@ -341,6 +341,23 @@ fn parts_of_the_key() {
              4:45: route[0].key.tenant: vary has all of x in the key already; remove one of the two",
         ),
     ]);
+    check(&[
+        (
+            "[[route]]\nmatch = '/'\nkey = { methods = ['POST'] }",
+            "3:9: route[0].key.methods: has no effect without content; add content = \"64KiB\"",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { content = '2MiB', methods = ['GET', 'QUERY', 'QUERY'] }",
+            "3:19: route[0].key.content: \"2MiB\" is too much; write \"1MiB\" or less (it is held in memory before anything is looked up)\n\
+             3:38: route[0].key.methods[0]: the content of \"GET\" is no part of a key; write \"QUERY\" or \"POST\"\n\
+             3:54: route[0].key.methods[2]: named twice; remove one of the two",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { content = '0B', methods = [] }",
+            "3:19: route[0].key.content: \"0B\" is too little, because no content would be small enough; write \"1B\" or more\n\
+             3:35: route[0].key.methods: no method; write \"QUERY\", \"POST\" or both",
+        ),
+    ]);
     let many = |n: usize| (0..n).map(|n| format!("'p{n}'")).collect::<Vec<_>>().join(", ");
     let route = |line: String| format!("[[route]]\nmatch = '/'\n{line}");
     let few = [

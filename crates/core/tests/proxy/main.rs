@@ -3,6 +3,7 @@
 
 mod support;
 
+mod content;
 mod failures;
 mod flow;
 mod keys;
