@@ -33,6 +33,7 @@ macro_rules! behaviours {
 }
 
 mod bad_input;
+mod content;
 mod failures;
 mod fields;
 mod freshness;
@@ -66,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         fields::ALL,
         keys::ALL,
         key_parts::ALL,
+        content::ALL,
         routes::ALL,
         http2::ALL,
         bad_input::ALL,
