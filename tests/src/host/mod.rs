@@ -87,11 +87,6 @@ impl Host {
         !self.is_workerd()
     }
 
-    /// Whether QUERY reaches us.
-    pub const fn takes_query(self) -> bool {
-        true
-    }
-
     /// Whether the lines of a repeated field stay apart: JavaScript's `Headers` joins them, all but Set-Cookie.
     pub const fn keeps_field_lines(self) -> bool {
         !self.is_workerd()
