@@ -112,6 +112,13 @@ pub fn contents(primary: &Key) -> Key {
     hash.finish()
 }
 
+/// The key under which the last No-Vary-Search of a path is remembered; `path` is the primary key of the path alone.
+pub fn variances(path: &Key) -> Key {
+    let mut hash = Parted::new("terrace variances key v1");
+    hash.part(&path.0);
+    hash.finish()
+}
+
 /// The key of what was answered to this content, sent with this method, in this life of the URL; `contents` is that of [`contents`].
 /// The fields that say what the content is are part of it (RFC 10008 2.7).
 pub fn content(contents: &Key, life: u64, method: &str, fields: &Fields, content: &[u8]) -> Key {

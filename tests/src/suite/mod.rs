@@ -49,6 +49,7 @@ mod stale;
 mod streaming;
 mod tiers;
 mod validation;
+mod variance;
 mod vary;
 
 /// Every behaviour.
@@ -68,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         keys::ALL,
         key_parts::ALL,
         content::ALL,
+        variance::ALL,
         routes::ALL,
         http2::ALL,
         bad_input::ALL,

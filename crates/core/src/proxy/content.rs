@@ -8,14 +8,12 @@ use super::{Proxy, Trip};
 use crate::capture::{Budget, Capture, Held};
 use crate::config::Policy;
 use crate::decision::Tier;
-use crate::entry::{Entry, Selecting};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key};
 use crate::message::{Body, Request};
-use crate::rules::freshness::{Freshness, Source};
 use crate::tiers::{Found, Lookup, Place};
-use crate::time::{Timestamp, millis};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use http::Method;
 use std::rc::Rc;
@@ -33,7 +31,6 @@ pub(super) struct Content {
     pub(super) bytes: Bytes,
     /// Where the life of the URL is remembered.
     of: Key,
-    life: u64,
     /// Where to remember the life, unless that is done.
     unknown: Option<Place>,
     _held: Held,
@@ -112,7 +109,7 @@ impl Proxy {
             }
         };
         let key = key::content(&of, life, method.as_str(), fields, &bytes);
-        (key, Content { method, bytes, of, life, unknown, _held: held })
+        (key, Content { method, bytes, of, unknown, _held: held })
     }
 
     /// Brings the record of a life nearer, and says whether it is to be written again, since it will be over before long.
@@ -121,28 +118,13 @@ impl Proxy {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        let left = found.entry.head.freshness.ttl_ms(now);
-        let old = u64::try_from(left).unwrap_or(0) < millis(self.config.l2.max_ttl) / 2;
-        old.then(|| Place::Over(found))
+        self.is_old(&found.entry, now).then(|| Place::Over(found))
     }
 
     /// Remembers the life that an object was stored in, or all of the URL's objects could not be found.
     pub(super) async fn keep_life<H: Host>(&self, host: &H, content: &Content, url: &str, trip: Trip) {
         let Some(place) = &content.unknown else { return };
-        let freshness = Freshness {
-            born: trip.received,
-            requested: trip.sent,
-            received: trip.received,
-            lifetime_ms: millis(self.config.l2.max_ttl),
-            source: Source::Route,
-            stale_while_revalidate_ms: 0,
-            stale_if_error_ms: 0,
-            must_revalidate: true,
-            no_cache: false,
-            has_validator: false,
-        };
-        let mut record = Entry::new(204, Fields::new(), freshness, Selecting::default(), Bytes::new());
-        record.head.generation = content.life;
+        let record = self.record(Fields::new(), trip);
         self.tiers(host).store(&content.of, url, record, place, trip.received).await;
     }
 }

@@ -13,9 +13,11 @@ mod check;
 mod content;
 mod partial;
 mod pass;
+mod record;
 mod refresh;
 mod serve;
 mod transfer;
+mod variance;
 
 use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives};
@@ -23,7 +25,7 @@ use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier
 use crate::entry::Head;
 use crate::fields::Fields;
 use crate::host::Host;
-use crate::key::{self, Key};
+use crate::key::Key;
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
@@ -43,6 +45,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
+use variance::{Named, Variances};
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
@@ -59,6 +62,7 @@ pub struct Proxy {
     sending: Budget,
     refreshing: RefCell<HashSet<Key>>,
     joining: RefCell<HashSet<Key>>,
+    variances: Variances,
     log: Log,
 }
 
@@ -118,6 +122,7 @@ impl Proxy {
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
             joining: RefCell::default(),
+            variances: Variances::default(),
             log: Log::default(),
         }
     }
@@ -202,17 +207,8 @@ impl Proxy {
             request.target = target;
         }
         reduce::fields(&mut request.fields, policy);
-        let key = key::primary(
-            key::Parts {
-                origin: self.origin(),
-                scheme: request.scheme,
-                authority: &request.authority,
-                target: &request.target,
-                fields: &request.fields,
-            },
-            policy,
-        );
         let Request { method, scheme, authority, target, fields, client, .. } = request;
+        let key = self.primary(Named { scheme, authority: &authority, target: &target, fields: &fields });
         let (method, key, content) = match taken {
             None => (method, key, None),
             Some(taken) => {
@@ -242,9 +238,9 @@ impl Proxy {
     }
 
     /// What do we hold, and may we use it?
-    async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
+    async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
         let now = host.now();
-        match self.tiers(host).lookup(&request.key, &request.fields, now).await {
+        match self.held(host, &mut request, now).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
                 self.beyond_part(host, request, found).await
             }

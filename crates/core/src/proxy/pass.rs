@@ -1,5 +1,6 @@
 //! Not for the cache: what goes to the origin and back as it is, and what that makes invalid (RFC 9111 4.4).
 
+use super::variance::Named;
 use super::{Lookable, Proxy, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
@@ -41,15 +42,14 @@ impl Proxy {
             let status = Some(response.status.as_u16());
             return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
         }
-        let key_of = |authority: &str, target: &str| {
+        let reduced = |target: &str| {
             let policy = self.policy_of(target);
-            let target = reduce::target(target, &policy.query);
             let mut fields = fields.clone();
             reduce::fields(&mut fields, policy);
-            let parts = key::Parts { origin: self.origin(), scheme, authority, target: &target, fields: &fields };
-            key::primary(parts, policy)
+            (reduce::target(target, &policy.query).into_owned(), fields)
         };
-        let key = key_of(&authority, &target);
+        let (own_target, own_fields) = reduced(&target);
+        let key = self.primary(Named { scheme, authority: &authority, target: &own_target, fields: &own_fields });
         let trip = Trip { why, sent, received: host.now() };
         let control = RequestControl::default();
         let url = url_of(scheme, &authority, &target);
@@ -69,7 +69,12 @@ impl Proxy {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
                 let target = if target.is_empty() { "/" } else { target };
-                let invalid = key_of(authority, target);
+                let (own_target, own_fields) = reduced(target);
+                let named = Named { scheme, authority, target: &own_target, fields: &own_fields };
+                let (invalid, canonical) = self.keys_of(host, named).await;
+                if let Some(canonical) = canonical {
+                    self.clone().invalidate(host, canonical).await;
+                }
                 if self.policy_of(target).key.content.is_some() {
                     self.clone().invalidate(host, key::contents(&invalid)).await;
                 }

@@ -12,6 +12,7 @@ pub mod dates;
 pub mod directives;
 pub mod freshness;
 pub mod invalidate;
+pub mod no_vary_search;
 pub mod partial;
 pub mod range;
 pub mod reduce;

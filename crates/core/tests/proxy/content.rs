@@ -156,6 +156,7 @@ fn what_was_on_its_way_during_an_invalidation_is_not_found_again() {
     cache.origin(Script::Open(200, owned(&[FRESH]), rx));
     let body = Body::Full(Bytes::from_static(b"1"));
     let late = cache.begin(query(), "/search", &[("content-length", "1")], body);
+    assert_eq!(cache.asked(), 1);
     cache.respond(204, &[], "");
     cache.send(Method::DELETE, "/search", &[]);
     tx.unbounded_send(Ok(Bytes::from_static(b"old"))).unwrap();

@@ -11,3 +11,4 @@ mod loops;
 mod memory;
 mod partial;
 mod tiers;
+mod variance;
