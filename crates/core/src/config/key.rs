@@ -4,7 +4,6 @@ use super::error::Wrong;
 use super::limits::{MAX_LANGUAGES, MAX_NAME, MAX_PARTS, MAX_PATTERNS};
 use super::reader::Item;
 use super::{ContentKey, KeyParts, Query, glob, limits, value};
-use http::Method;
 
 /// `vary`.
 pub(super) fn vary(item: &Item<'_>) -> Option<Vec<String>> {
@@ -108,15 +107,14 @@ pub(super) fn parts(item: &Item<'_>, vary: &[String]) -> Option<KeyParts> {
         if let (Some(methods), None) = (&methods, &content) {
             methods.wrong_key(Wrong::new("has no effect without content; add content = \"64KiB\""));
         }
-        let methods = methods.map_or(Some(vec![Method::from_bytes(b"QUERY").ok()?]), |item| self::methods(&item));
+        let methods = methods.map_or(Some(vec!["QUERY".to_string()]), |item| self::methods(&item));
         let content = max_size.zip(methods).map(|(max_size, methods)| ContentKey { max_size, methods });
-        Some(KeyParts { cookies, language: language.unwrap_or_default(), tenant, content })
+        KeyParts { cookies, language: language.unwrap_or_default(), tenant, content }
     })
-    .flatten()
 }
 
 /// Methods whose content asks for something, as a safe one's does, or as a route says of its POST.
-fn methods(item: &Item<'_>) -> Option<Vec<Method>> {
+fn methods(item: &Item<'_>) -> Option<Vec<String>> {
     let read = item.strings("[\"QUERY\", \"POST\"]", |text| match text {
         "QUERY" | "POST" => Ok(text.to_string()),
         _ => Err(Wrong::new(format!(
@@ -127,7 +125,7 @@ fn methods(item: &Item<'_>) -> Option<Vec<Method>> {
     if read.is_empty() {
         item.wrong(Wrong::new("no method; write \"QUERY\", \"POST\" or both"));
     }
-    read.iter().map(|name| Method::from_bytes(name.as_bytes()).ok()).collect()
+    Some(read)
 }
 
 fn languages(item: &Item<'_>) -> Option<Vec<String>> {

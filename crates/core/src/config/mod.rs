@@ -21,7 +21,6 @@ pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
 use crate::hex;
-use http::Method;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -224,7 +223,7 @@ pub struct ContentKey {
     /// `content`: the largest content, in bytes; it is held in memory. At most [`limits::MAX_CONTENT`].
     pub max_size: u64,
     /// `methods`: QUERY (RFC 10008), POST, or both.
-    pub methods: Vec<Method>,
+    pub methods: Vec<String>,
 }
 
 impl Config {

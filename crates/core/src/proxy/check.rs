@@ -10,9 +10,12 @@ pub(super) const MAX_TARGET: usize = 16 << 10;
 /// The most field lines of a request.
 pub(super) const MAX_FIELDS: usize = 256;
 
-/// Fields that ask for a part, or under a condition: the first two of any method, and all of them of a POST, are not for the cache.
-pub(super) const CONDITIONS: [&str; 6] =
-    ["if-match", "if-unmodified-since", "if-none-match", "if-modified-since", "if-range", "range"];
+/// Whether it asks under a condition that the cache does not answer; of a POST it answers none, and no range (RFC 9110 13.1.2, 14.2).
+pub(super) fn is_conditional<S>(request: &Request<S>) -> bool {
+    let names = ["if-match", "if-unmodified-since", "if-none-match", "if-modified-since", "if-range", "range"];
+    let unanswered = if request.method == Method::POST { names.len() } else { 2 };
+    names.iter().take(unanswered).any(|name| request.fields.contains(name))
+}
 
 /// What is said of content that is shorter than its length.
 pub(super) const CUT: Refusal =

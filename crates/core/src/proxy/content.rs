@@ -48,7 +48,7 @@ pub(super) enum Taken {
 
 /// Whether the content of such a request is part of its key.
 pub(super) fn is_keyed(method: &Method, policy: &Policy) -> bool {
-    policy.key.content.as_ref().is_some_and(|rule| rule.methods.contains(method))
+    policy.key.content.as_ref().is_some_and(|rule| rule.methods.iter().any(|name| name == method.as_str()))
 }
 
 impl Content {

@@ -181,19 +181,14 @@ impl Proxy {
             }
             return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
         }
-        if check::CONDITIONS
-            .iter()
-            .take(if request.method == Method::POST { 6 } else { 2 })
-            .any(|name| request.fields.contains(name))
-        {
-            return self.pass(&host, request, Forward::Bypass, Some("precondition")).await;
-        }
         let control = RequestControl::of(&request.fields, policy.request_directives == RequestDirectives::Honour);
-        if control.no_store {
-            return self.pass(&host, request, Forward::Bypass, Some("request-no-store")).await;
-        }
-        if !reduce::has_tenant(&request.fields, policy) {
-            return self.pass(&host, request, Forward::Bypass, Some("no-tenant")).await;
+        let not_cached = [
+            (check::is_conditional(&request), "precondition"),
+            (control.no_store, "request-no-store"),
+            (!reduce::has_tenant(&request.fields, policy), "no-tenant"),
+        ];
+        if let Some((_, detail)) = not_cached.into_iter().find(|(holds, _)| *holds) {
+            return self.pass(&host, request, Forward::Bypass, Some(detail)).await;
         }
         let taken = match keyed {
             false => None,

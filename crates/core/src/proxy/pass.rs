@@ -5,7 +5,7 @@ use super::{Lookable, Proxy, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
-use crate::key::{self, Key};
+use crate::key::Key;
 use crate::message::{Request, Response};
 use crate::rules::directives::RequestControl;
 use crate::rules::{Exchange, invalidate, reduce};
@@ -71,16 +71,11 @@ impl Proxy {
                 let target = if target.is_empty() { "/" } else { target };
                 let (own_target, own_fields) = reduced(target);
                 let named = Named { scheme, authority, target: &own_target, fields: &own_fields };
-                let (invalid, canonical) = self.keys_of(host, named).await;
-                if let Some(canonical) = canonical {
-                    self.clone().invalidate(host, canonical).await;
-                }
-                if self.policy_of(target).key.content.is_some() {
-                    self.clone().invalidate(host, key::contents(&invalid)).await;
-                }
-                let begun = self.clone().invalidate(host, invalid).await;
-                if invalid == key {
-                    life = begun;
+                for invalid in self.keys_of(host, named).await {
+                    let begun = self.clone().invalidate(host, invalid).await;
+                    if invalid == key {
+                        life = begun;
+                    }
                 }
             }
         }

@@ -13,54 +13,75 @@ use crate::key::{self, Key};
 use crate::rules::no_vary_search::{self, FIELD, Variance};
 use crate::tiers::{Lookup, Place};
 use crate::time::Timestamp;
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The most paths whose last field an instance knows; past it all are forgotten, and learned anew.
+/// The most paths of which an instance knows anything; past it all are forgotten, and learned anew.
 const MAX_PATHS: usize = 1024;
 
-/// The variance that the last response of each path had, and the paths of which the tiers had nothing to tell.
+/// What is known of each path, in the order of their keys.
 #[derive(Debug, Default)]
 pub(super) struct Variances {
-    known: RefCell<HashMap<Key, Known>>,
-    asked: RefCell<HashSet<Key>>,
+    paths: RefCell<Vec<Path>>,
+    /// Whether any response had one.
+    any: Cell<bool>,
 }
 
 #[derive(Debug)]
-struct Known {
-    variance: Rc<Variance>,
+struct Path {
+    key: Key,
+    /// That of its last response that had one.
+    variance: Option<Rc<Variance>>,
     /// Whether it is in the tiers, for long enough.
     written: bool,
+    /// Whether the tiers were asked for it.
+    asked: bool,
 }
 
 impl Variances {
     fn of(&self, path: &Key) -> Option<Rc<Variance>> {
-        self.known.borrow().get(path).map(|known| known.variance.clone())
+        let paths = self.paths.borrow();
+        let at = paths.binary_search_by(|known| known.key.cmp(path)).ok()?;
+        paths.get(at)?.variance.clone()
     }
 
     /// Remembers it, and says whether that it is written is new.
     fn learn(&self, path: Key, variance: Rc<Variance>, written: bool) -> bool {
-        let mut all = self.known.borrow_mut();
-        let before = all.get(&path).is_some_and(|known| known.written && known.variance == variance);
-        if all.len() >= MAX_PATHS && !all.contains_key(&path) {
-            all.clear();
-        }
-        all.insert(path, Known { variance, written: written || before });
-        written && !before
+        self.any.set(true);
+        let mut news = false;
+        self.with(path, &mut |known| {
+            let before = known.written && known.variance.as_ref() == Some(&variance);
+            (known.variance, known.written) = (Some(variance.clone()), written || before);
+            news = written && !before;
+        });
+        news
     }
 
     /// Whether the tiers were not asked for the path yet.
     fn ask(&self, path: Key) -> bool {
-        let mut asked = self.asked.borrow_mut();
-        if asked.len() >= MAX_PATHS && !asked.contains(&path) {
-            asked.clear();
-        }
-        asked.insert(path)
+        let mut before = false;
+        self.with(path, &mut |known| before = std::mem::replace(&mut known.asked, true));
+        !before
     }
 
-    fn is_empty(&self) -> bool {
-        self.known.borrow().is_empty()
+    /// Changes what is known of a path.
+    fn with(&self, key: Key, change: &mut dyn FnMut(&mut Path)) {
+        let mut paths = self.paths.borrow_mut();
+        let at = match paths.binary_search_by(|known| known.key.cmp(&key)) {
+            Ok(at) => at,
+            Err(at) => {
+                let full = paths.len() >= MAX_PATHS;
+                if full {
+                    paths.clear();
+                }
+                let at = if full { 0 } else { at };
+                paths.insert(at, Path { key, variance: None, written: false, asked: false });
+                at
+            }
+        };
+        if let Some(path) = paths.get_mut(at) {
+            change(path);
+        }
     }
 }
 
@@ -98,7 +119,7 @@ impl Proxy {
     /// Looks for what answers the request: under the canonical form of its URL where that is known, else as it was sent.
     pub(super) async fn held<H: Host>(&self, host: &H, request: &mut Lookable, now: Timestamp) -> Lookup {
         let (tiers, exact) = (self.tiers(host), request.key);
-        let known = request.content.is_none() && !self.variances.is_empty();
+        let known = request.content.is_none() && self.variances.any.get();
         let variance = match known.then(|| self.variances.of(&self.path_key(request.named()))).flatten() {
             Some(variance) => variance,
             None => {
@@ -167,7 +188,7 @@ impl Proxy {
         trip: Trip,
     ) -> Option<Key> {
         let named = request.named();
-        if request.content.is_some() || (self.variances.is_empty() && !response.contains(FIELD)) {
+        if request.content.is_some() || (!self.variances.any.get() && !response.contains(FIELD)) {
             return None;
         }
         let key = match no_vary_search::variance(response) {
@@ -211,19 +232,23 @@ impl Proxy {
         }
     }
 
-    /// The keys under which a URL may be stored: as it is, and in its canonical form.
-    pub(super) async fn keys_of<H: Host>(&self, host: &H, named: Named<'_>) -> (Key, Option<Key>) {
+    /// The keys under which answers to a URL may be stored: as it is, in its canonical form, and for whatever content.
+    pub(super) async fn keys_of<H: Host>(&self, host: &H, named: Named<'_>) -> Vec<Key> {
         let exact = self.primary(named);
-        if !named.target.contains('?') {
-            return (exact, None);
+        let mut keys = vec![exact];
+        if self.policy_of(named.target).key.content.is_some() {
+            keys.push(key::contents(&exact));
         }
-        let path = self.path_key(named);
-        let variance = match self.variances.of(&path) {
-            Some(variance) => Some(variance),
-            None => self.written_down(host, &path).await.map(|(variance, _)| variance),
-        };
-        let canonical = variance.map(|variance| self.canonical_key(&variance, named));
-        (exact, canonical.filter(|key| *key != exact))
+        if named.target.contains('?') {
+            let path = self.path_key(named);
+            let variance = match self.variances.of(&path) {
+                Some(variance) => Some(variance),
+                None => self.written_down(host, &path).await.map(|(variance, _)| variance),
+            };
+            let canonical = variance.map(|variance| self.canonical_key(&variance, named));
+            keys.extend(canonical.filter(|key| *key != exact));
+        }
+        keys
     }
 }
 
@@ -242,7 +267,7 @@ mod tests {
             let learn = |written| known.learn(Key(key), variance.clone(), written);
             assert!(!learn(false) && learn(true) && !learn(true) && !learn(false));
             assert!(known.ask(Key(key)) && !known.ask(Key(key)));
-            assert!(known.known.borrow().len().max(known.asked.borrow().len()) <= MAX_PATHS);
+            assert!(known.paths.borrow().len() <= MAX_PATHS);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! No-Vary-Search (draft-ietf-httpbis-no-vary-search): which differences between queries mean nothing, by the word of the response.
 
+use super::reduce;
 use crate::fields::Fields;
-use sfv::{BareItem, Dictionary, InnerList, ListEntry};
+use sfv::{Dictionary, InnerList, ListEntry};
 use url::form_urlencoded;
 
 /// The response's field.
@@ -47,15 +48,11 @@ pub fn variance(response: &Fields) -> Option<Variance> {
     (!default).then_some(Variance { params, order_counts })
 }
 
-/// Parses keys (section 5.3).
+/// Parses keys (section 5.3). One with a `&` or `=` that is not encoded counts as not understood.
 fn names(list: &InnerList) -> Option<Vec<String>> {
-    let name = |item: &sfv::Item| match &item.bare_item {
-        BareItem::String(text) => {
-            // A name is all of the string, whatever is in it.
-            let text = text.as_str().replace('&', "%26").replace('=', "%3D");
-            Some(form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default())
-        }
-        _ => None,
+    let name = |item: &sfv::Item| {
+        let text = item.bare_item.as_string().map(|text| text.as_str()).filter(|text| !text.contains(['&', '=']))?;
+        Some(form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default())
     };
     if list.items.len() > MAX_NAMES {
         return None;
@@ -73,7 +70,7 @@ impl Variance {
         };
         let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| counts(name)).collect();
         if !self.order_counts {
-            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+            reduce::sort(&mut pairs);
         }
         if pairs.is_empty() {
             return path.to_string();

@@ -22,12 +22,15 @@ pub fn target<'a>(target: &'a str, rule: &Query) -> Cow<'a, str> {
     }
     let Some((path, query)) = target.split_once('?') else { return Cow::Borrowed(target) };
     let name = |pair: &'a str| normal_percent(pair.split_once('=').map_or(pair, |(name, _)| name));
-    let mut pairs: Vec<(Cow<'_, str>, &str)> =
-        query.split('&').map(|pair| (name(pair), pair)).filter(|(name, _)| is_keyed(name, rule)).collect();
+    let mut pairs: Vec<_> = query
+        .split('&')
+        .map(|pair| (name(pair), Cow::Borrowed(pair)))
+        .filter(|(name, _)| is_keyed(name, rule))
+        .collect();
     if rule.sort {
-        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        sort(&mut pairs);
     }
-    if pairs.iter().map(|(_, pair)| *pair).eq(query.split('&')) {
+    if pairs.iter().map(|(_, pair)| &**pair).eq(query.split('&')) {
         return Cow::Borrowed(target);
     }
     let mut reduced = String::with_capacity(target.len());
@@ -37,6 +40,11 @@ pub fn target<'a>(target: &'a str, rule: &Query) -> Cow<'a, str> {
         reduced.push_str(pair);
     }
     Cow::Owned(reduced)
+}
+
+/// Sorts parameters by name; the order of equal names is kept.
+pub(super) fn sort(parameters: &mut [(Cow<'_, str>, Cow<'_, str>)]) {
+    parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
 }
 
 /// Whether a parameter of this name is part of the key: let in, and not left out.
@@ -111,9 +119,7 @@ fn cookies(fields: &Fields, names: &[String]) -> Option<Vec<u8>> {
 fn lookup<'a>(asked: &[u8], tags: &'a [String]) -> Option<&'a String> {
     let ranges: Vec<(u32, &[u8])> = members(asked).take(MAX_RANGES).filter_map(weighted).collect();
     let refused = |tag: &str| ranges.iter().any(|(q, range)| *q == 0 && range.eq_ignore_ascii_case(tag.as_bytes()));
-    let mut wanted: Vec<(u32, &[u8])> = ranges.iter().copied().filter(|(q, _)| *q > 0).collect();
-    wanted.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
-    wanted.into_iter().find_map(|(_, range)| {
+    let found = |range: &[u8]| {
         let mut range = range;
         loop {
             let found = tags.iter().find(|tag| range.eq_ignore_ascii_case(tag.as_bytes()) && !refused(tag));
@@ -122,7 +128,17 @@ fn lookup<'a>(asked: &[u8], tags: &'a [String]) -> Option<&'a String> {
             }
             range = shorter(range)?;
         }
-    })
+    };
+    // The best so far and the tag that it leads to.
+    let mut best: Option<(u32, &String)> = None;
+    for (q, range) in &ranges {
+        if *q > best.map_or(0, |(q, _)| q)
+            && let Some(tag) = found(range)
+        {
+            best = Some((*q, tag));
+        }
+    }
+    best.map(|(_, tag)| tag)
 }
 
 /// A range without its last subtag, and without what is then a last one of a single letter (RFC 4647 3.4).
