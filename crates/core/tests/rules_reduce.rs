@@ -3,9 +3,10 @@
 
 mod rules_support;
 
+use proptest::prelude::*;
 use rules_support::fields;
 use terrace_core::config::{Config, Policy};
-use terrace_core::rules::reduce;
+use terrace_core::rules::{no_vary_search, reduce};
 
 fn policy(route: &str) -> Policy {
     let text = format!("[origin]\nurl = \"http://o\"\n[[route]]\nmatch = \"*\"\n{route}");
@@ -116,4 +117,31 @@ fn what_the_key_does_not_have_is_noticed() {
         assert_eq!(reduce::is_reduced(target, &request, &policy), reduced, "{target} {other:?}");
     }
     assert!(!reduce::has_tenant(&fields(&WHOLE[..2]), &policy) && reduce::has_tenant(&fields(&WHOLE), &policy));
+}
+
+proptest! {
+    /// Whatever is sent: reduced once is reduced, and the canonical form is its own.
+    #[test]
+    fn once_is_enough(
+        target in "/[a-c%4_=&?+;]{0,30}",
+        cookie in "[a-c=; \"]{0,30}",
+        language in "[a-dD,;q=0.1* -]{0,30}",
+        field in "((params|except|key-order)(=\\?[01]|=\\((\"[a-c%4+]{0,3}\" ?){0,3}\\)|)[, ]{1,2}){0,3}",
+    ) {
+        let policy = policy(
+            "query = { allow = [\"a*\", \"*b*\"], ignore = [\"ab\"], sort = true }\n\
+             key = { cookies = [\"a\", \"b\"], language = [\"d\", \"a\", \"b-c\"] }",
+        );
+        let reduced = reduce::target(&target, &policy.query).into_owned();
+        prop_assert_eq!(&*reduce::target(&reduced, &policy.query), &*reduced);
+        let mut once = fields(&[("cookie", &cookie), ("accept-language", &language)]);
+        reduce::fields(&mut once, &policy);
+        let mut twice = once.clone();
+        reduce::fields(&mut twice, &policy);
+        prop_assert_eq!(once, twice);
+        if let Some(variance) = no_vary_search::variance(&fields(&[("no-vary-search", field.trim_end_matches([',', ' ']))])) {
+            let canonical = variance.canonical(&target);
+            prop_assert_eq!(&variance.canonical(&canonical), &canonical);
+        }
+    }
 }
