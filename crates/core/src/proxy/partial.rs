@@ -13,7 +13,6 @@ use crate::rules::storable::{self, Plan};
 use crate::rules::{Exchange, range, update};
 use crate::tiers::{Found, Lookup, Place};
 use bytes::Bytes;
-use http::Method;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -60,7 +59,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let head = &found.entry.head;
         let fits = head.part.is_some_and(|part| part.complete <= self.config.max_size());
-        let wanted = fits && request.method == Method::GET && self.may_fetch(&request);
+        let wanted = fits && request.is_conditional() && self.may_fetch(&request);
         match partial::for_the_rest(head, &request.fields).filter(|_| wanted) {
             Some(fields) if self.may_join(&request.key) => self.complete(host, request, found, fields).await,
             _ => self.forward(host, request, Place::Over(found), Forward::Partial).await,

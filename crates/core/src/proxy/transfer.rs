@@ -202,8 +202,15 @@ impl Proxy {
         if expected.is_some_and(|length| length != body.len() as u64) {
             return;
         }
+        let home = self.home(host, request, &plan.fields, trip).await;
         if let Some((part, fields)) = plan.part.zip(of_part) {
+            if home.is_some() {
+                return;
+            }
             return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
+        }
+        if let Some(content) = &request.content {
+            self.keep_life(host, content, &request.url(), trip).await;
         }
         let Plan { freshness, mut fields, selecting, .. } = plan;
         fields.remove("age");
@@ -211,7 +218,16 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
+        let (tiers, url) = (self.tiers(host), request.url());
+        let Some(home) = home else {
+            return tiers.store(&request.key, &url, entry, place, trip.received).await;
+        };
+        // Nothing was looked up there: what was invalidated lately refuses it.
+        tiers.store(&home, &url, entry, &Place::New(None), trip.received).await;
+        // Whoever made the URL invalid before its form was written down did not know of that key.
+        if self.ended_since(host, request, place).await {
+            tiers.remove(&home).await;
+        }
     }
 }
 
