@@ -107,6 +107,12 @@ impl Entry {
         Entry { head, body }
     }
 
+    /// The same with what it can be purged by.
+    pub fn with_marks(mut self, marks: Marks) -> Self {
+        self.head.marks = marks;
+        self
+    }
+
     /// The same with the interval that the content is; all there is makes it a 200 (RFC 9110 15.3.7.3).
     pub fn with_part(mut self, part: Part) -> Self {
         let whole = part.is_whole();

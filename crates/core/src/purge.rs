@@ -20,6 +20,7 @@ pub const MAX_MARK: usize = 256;
 /// The kinds of targets and marks, by the byte that their texts begin with.
 mod kind {
     pub const URL: char = 'u';
+    pub const MANY: char = 'm';
     pub const PREFIX: char = 'p';
     pub const TAG: char = 't';
     pub const GROUP: char = 'g';
@@ -32,9 +33,15 @@ mod kind {
 pub struct Marks(String);
 
 impl Marks {
-    /// Those of an entry that has but a URL, in the form that [`crate::key::url`] gives it.
-    pub fn of_url(url: &str) -> Self {
-        Marks(format!("{}{}", kind::URL, visible(url)))
+    /// Those of an entry that has but a URL, in the form that [`crate::key::url`] gives it. `many`: it stands for others of the same
+    /// path as well (No-Vary-Search).
+    pub fn of_url(url: &str, many: bool) -> Self {
+        let mut marks = Marks(format!("{}{}", kind::URL, visible(url)));
+        if many {
+            let path = without_query(marks.url()).to_string();
+            marks.add(kind::MANY, &path);
+        }
+        marks
     }
 
     /// As they were stored.
@@ -50,6 +57,11 @@ impl Marks {
     /// The URL; empty where there is none.
     pub fn url(&self) -> &str {
         self.of(kind::URL).next().unwrap_or_default()
+    }
+
+    /// The URL without its query, where the entry stands for others of the same path.
+    fn many(&self) -> Option<&str> {
+        self.of(kind::MANY).next()
     }
 
     /// The tags.
@@ -102,6 +114,11 @@ impl Target {
         Target::new(kind::URL, url)
     }
 
+    /// Every entry that stands for many URLs, that one among them perhaps: which is known to nobody but the entry (No-Vary-Search).
+    pub fn many(url: &str) -> Self {
+        Target::new(kind::MANY, without_query(url))
+    }
+
     /// Every URL that begins with this; one that begins with `/` is for any host.
     pub fn prefix(prefix: &str) -> Self {
         Target::new(kind::PREFIX, prefix)
@@ -133,7 +150,7 @@ impl Target {
 
     /// As it was stored; `None` where it is of no kind that is known here.
     pub fn from_text(text: String) -> Option<Self> {
-        text.starts_with([kind::URL, kind::PREFIX, kind::TAG, kind::GROUP, kind::OWN_GROUP, kind::EVERYTHING])
+        text.starts_with([kind::URL, kind::MANY, kind::PREFIX, kind::TAG, kind::GROUP, kind::OWN_GROUP, kind::EVERYTHING])
             .then_some(Target(text))
     }
 
@@ -153,6 +170,7 @@ impl Target {
         let (kind, name) = self.parts();
         match kind {
             kind::URL => marks.url() == name || path(marks.url()) == name,
+            kind::MANY => marks.many().is_some_and(|url| url == name || path(url) == name),
             kind::PREFIX => marks.url().starts_with(name) || path(marks.url()).starts_with(name),
             kind::TAG => marks.tags().any(|tag| tag == name),
             kind::GROUP => marks.groups().any(|group| group == name),
@@ -166,6 +184,7 @@ impl Target {
 pub fn texts(marks: &Marks) -> Vec<String> {
     let mut texts: Vec<String> = marks.0.split('\n').map(str::to_string).collect();
     texts.push(format!("{}{}", kind::URL, path(marks.url())));
+    texts.extend(marks.many().map(|url| format!("{}{}", kind::MANY, path(url))));
     texts.push(Target::everything().0);
     texts
 }
@@ -191,6 +210,10 @@ pub fn softened(freshness: &Freshness, since: Timestamp) -> Freshness {
 pub(crate) fn path(url: &str) -> &str {
     let Some((_, rest)) = url.split_once("://") else { return url };
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
+}
+
+fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(path, _)| path)
 }
 
 /// A group behind the origin of a URL: scheme, host and port.

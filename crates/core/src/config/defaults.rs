@@ -1,6 +1,6 @@
 //! What holds where the file says nothing.
 
-use super::{Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
 use std::time::Duration;
 
 /// `origin.connect_timeout`: two lost packets are forgiven. Never more than `origin.timeout`.
@@ -64,7 +64,7 @@ impl Default for Config {
 
 impl Default for Origin {
     fn default() -> Self {
-        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new() }
+        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new(), cdn_id: None }
     }
 }
 
@@ -107,6 +107,7 @@ impl Policy {
             vary: Vec::new(),
             query: Query::default(),
             tags: Vec::new(),
+            key: KeyParts::default(),
         }
     }
 }

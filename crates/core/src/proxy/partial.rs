@@ -13,7 +13,6 @@ use crate::rules::storable::{self, Plan};
 use crate::rules::{Exchange, range, update};
 use crate::tiers::{Found, Lookup, Place};
 use bytes::Bytes;
-use http::Method;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -60,7 +59,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let head = &found.entry.head;
         let fits = head.part.is_some_and(|part| part.complete <= self.config.max_size());
-        let wanted = fits && request.method == Method::GET && self.may_fetch(&request);
+        let wanted = fits && request.is_conditional() && self.may_fetch(&request);
         match partial::for_the_rest(head, &request.fields).filter(|_| wanted) {
             Some(fields) if self.may_join(&request.key) => self.complete(host, request, found, fields).await,
             _ => self.forward(host, request, Place::Over(found), Forward::Partial).await,
@@ -178,8 +177,8 @@ impl Proxy {
         let (tiers, url, policy) = (self.tiers(host), request.url(), self.policy_of(&request.target));
         let Came { part, plan, fields, body } = came;
         let alone = |body| {
-            let head =
-                Entry::new(206, plan.fields.clone(), plan.freshness.clone(), plan.selecting.clone(), Bytes::new()).head;
+            let Plan { fields, freshness, selecting, marks, .. } = plan.clone();
+            let head = Entry::new(206, fields, freshness, selecting, Bytes::new()).with_marks(marks).head;
             partial::brings_all_fields(&request.fields).then(|| assemble(head, part, body))
         };
         let mut found = match tiers.lookup_newest(&request.key, &request.fields, host.now()).await {
@@ -234,7 +233,7 @@ fn assemble(head: Head, part: Part, body: Bytes) -> Entry {
     let mut fields = head.fields;
     fields.remove("content-range");
     fields.set("content-length", body.len().to_string());
-    Entry::new(head.status, fields, head.freshness, head.selecting, body).with_part(part)
+    Entry::new(head.status, fields, head.freshness, head.selecting, body).with_marks(head.marks).with_part(part)
 }
 
 #[cfg(test)]

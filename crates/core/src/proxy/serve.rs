@@ -7,6 +7,7 @@ use crate::entry::{Entry, Head};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
+use crate::purge;
 use crate::report::{self, problem};
 use crate::rules::range::{self, Selection};
 use crate::rules::validate::{self, Precondition};
@@ -66,6 +67,7 @@ pub(super) fn own_options<S>() -> Response<S> {
 /// A response that goes through as the origin sent it.
 pub(super) fn passed<S>(mut response: Response<S>, outcome: &Outcome) -> Response<S> {
     report::remove_ours(&mut response.fields);
+    purge::fields::hide(&mut response.fields);
     report::describe(outcome, &mut response.fields);
     response
 }

@@ -9,6 +9,7 @@ use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
+use crate::purge;
 use crate::report;
 use crate::rules::partial;
 use crate::rules::storable::{self, Plan};
@@ -50,6 +51,8 @@ impl Proxy {
         }
         let plan = self.plan(&request, &response, trip, place.found());
         let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
+        let of_part = plan.as_ref().ok().and_then(|plan| plan.part).map(|_| response.fields.clone());
+        purge::fields::hide(&mut response.fields);
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };
         let Ok(plan) = plan else {
             report::describe(&outcome, &mut response.fields);
@@ -63,7 +66,6 @@ impl Proxy {
             return response;
         };
         let expected = expected(&plan, &response);
-        let of_part = plan.part.map(|_| response.fields.clone());
         let not_modified = serve::is_not_modified(&request, &preview(status, &plan));
         let (body, copy) = self.keep(host, response.body, expected);
         let mut answer = match not_modified {
@@ -136,6 +138,7 @@ impl Proxy {
         }
         let status = Some(response.status.as_u16());
         let Response { status: code, mut fields, .. } = response;
+        purge::fields::hide(&mut fields);
         report::describe(
             &Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from: None },
             &mut fields,
@@ -202,16 +205,32 @@ impl Proxy {
         if expected.is_some_and(|length| length != body.len() as u64) {
             return;
         }
+        let home = self.home(host, request, &plan.fields, trip).await;
         if let Some((part, fields)) = plan.part.zip(of_part) {
+            if home.is_some() {
+                return;
+            }
             return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
         }
-        let Plan { freshness, mut fields, selecting, .. } = plan;
+        if let Some(content) = &request.content {
+            self.keep_life(host, content, &request.url(), trip).await;
+        }
+        let Plan { freshness, mut fields, marks, selecting, .. } = plan;
         fields.remove("age");
         if !matches!(status, 204 | 205 | 304) {
             fields.set("content-length", body.len().to_string());
         }
-        let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
+        let entry = Entry::new(status, fields, freshness, selecting, body).with_marks(marks);
+        let (tiers, url) = (self.tiers(host), request.url());
+        let Some(home) = home else {
+            return tiers.store(&request.key, &url, entry, place, trip.received).await;
+        };
+        // Nothing was looked up there: what was invalidated lately refuses it.
+        tiers.store(&home, &url, entry, &Place::New(None), trip.received).await;
+        // Whoever made the URL invalid before its form was written down did not know of that key.
+        if self.ended_since(host, request, place).await {
+            tiers.remove(&home).await;
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{MAX_MARK, MAX_MARKS, Marks, Target};
 use crate::fields::Fields;
 use crate::rules::invalidate::is_safe;
+use crate::rules::no_vary_search;
 use http::Method;
 
 /// The fields of tags: for caches in front of the origin, and for nobody else.
@@ -28,7 +29,7 @@ pub fn is_group(text: &str) -> bool {
 /// The marks of a response: the URL's, the route's tags, and what the fields name. The number is how many tags and groups are
 /// left out, since they are invalid or too many.
 pub fn marks(url: &str, route: &[String], response: &Fields) -> (Marks, usize) {
-    let mut marks = Marks::of_url(url);
+    let mut marks = Marks::of_url(url, no_vary_search::variance(response).is_some());
     let invalid = add_tags(&mut marks, route, response) + add_groups(&mut marks, response);
     (marks, invalid)
 }
@@ -41,7 +42,7 @@ pub fn updated(stored: &Marks, route: &[String], response: &Fields) -> (Marks, u
     if !brings_tags && !brings_groups {
         return (stored.clone(), 0);
     }
-    let mut marks = Marks::of_url(stored.url());
+    let mut marks = Marks::of_url(stored.url(), stored.many().is_some());
     let mut invalid = 0;
     match brings_tags {
         true => invalid += add_tags(&mut marks, route, response),

@@ -50,6 +50,7 @@ impl Times {
 pub struct Index {
     named: HashMap<Box<str>, Times>,
     paths: HashMap<Box<str>, Times>,
+    many: HashMap<Box<str>, Times>,
     tags: HashMap<Box<str>, Times>,
     groups: HashMap<Box<str>, Times>,
     own_groups: HashMap<Box<str>, Times>,
@@ -63,6 +64,7 @@ impl Default for Index {
         Index {
             named: HashMap::new(),
             paths: HashMap::new(),
+            many: HashMap::new(),
             tags: HashMap::new(),
             groups: HashMap::new(),
             own_groups: HashMap::new(),
@@ -85,6 +87,7 @@ impl Index {
             }
             (kind::URL, name) if name.starts_with('/') => &mut self.paths,
             (kind::URL, _) => &mut self.named,
+            (kind::MANY, _) => &mut self.many,
             (kind::TAG, _) => &mut self.tags,
             (kind::GROUP, _) => &mut self.groups,
             (kind::OWN_GROUP, _) => &mut self.own_groups,
@@ -109,6 +112,7 @@ impl Index {
         self.everything
             .and(of(&self.named, url))
             .and(of(&self.paths, path))
+            .and(all(&self.many, &mut marks.many().into_iter().flat_map(|url| [url, super::path(url)])))
             .and(self.over(url))
             .and(self.over(path))
             .and(all(&self.tags, &mut marks.tags()))
@@ -126,7 +130,7 @@ impl Index {
 
     /// How many targets there are.
     pub fn len(&self) -> usize {
-        let maps = [&self.named, &self.paths, &self.tags, &self.groups, &self.own_groups];
+        let maps = [&self.named, &self.paths, &self.many, &self.tags, &self.groups, &self.own_groups];
         maps.iter().map(|map| map.len()).sum::<usize>() + self.prefixes.len()
     }
 
@@ -138,7 +142,14 @@ impl Index {
     /// Forgets the targets that were purged longest ago, until `most` are left. Returns when the newest of those was purged.
     pub fn shrink(&mut self, most: usize) -> Option<Timestamp> {
         let surplus = self.len().checked_sub(most).filter(|surplus| *surplus > 0)?;
-        let maps = [&mut self.named, &mut self.paths, &mut self.tags, &mut self.groups, &mut self.own_groups];
+        let maps = [
+            &mut self.named,
+            &mut self.paths,
+            &mut self.many,
+            &mut self.tags,
+            &mut self.groups,
+            &mut self.own_groups,
+        ];
         let mut all: Vec<Timestamp> = self.prefixes.values().map(|times| times.newest()).collect();
         all.extend(maps.iter().flat_map(|map| map.values().map(|times| times.newest())));
         let (_, last, _) = all.select_nth_unstable(surplus - 1);

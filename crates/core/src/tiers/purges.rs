@@ -80,10 +80,10 @@ impl Purges {
     /// What becomes of an entry; `None` where that is not known here.
     pub(super) fn fate(&self, head: &Head, tier: Tier, config: &Config, now: Timestamp) -> Option<Fate> {
         let requested = head.freshness.requested;
-        if self.read.get().is_none() {
-            return self.failing.get().filter(|since| requested >= *since).map(|_| Fate::Lives);
-        }
         let fate = self.index.borrow().fate(&head.marks, requested);
+        if self.read.get().is_none() && fate != Fate::Dead {
+            return self.failing.get().filter(|since| requested >= *since).map(|_| fate);
+        }
         match self.horizon.get() {
             Some(horizon) if fate != Fate::Dead && requested <= horizon => {
                 // What comes into L1 has been judged: it cannot be hit by what was purged so long before that it would be over.
@@ -159,13 +159,12 @@ impl<H: Host> Tiers<'_, H> {
     }
 
     /// Purges: hits what was asked for until now, at once in this instance and everywhere else when it has read the log. Returns the
-    /// purge's number; `None` where L2 did not take it.
+    /// purge's number; `None` where L2 did not take it, and nobody else will know.
     pub async fn purge(&self, targets: &[Target], soft: bool, now: Timestamp) -> Option<i64> {
-        let number = sql::purges::append(self, targets, now, soft).await?;
         for target in targets {
             self.purges.learn(target, Times::of(now, soft));
         }
-        Some(number)
+        sql::purges::append(self, targets, now, soft).await
     }
 
     /// What becomes of an entry that a tier shows; where it is not known here, L2 is asked of its own entries alone.

@@ -3,8 +3,12 @@
 
 mod support;
 
+mod content;
 mod failures;
 mod flow;
+mod keys;
+mod loops;
 mod memory;
 mod partial;
 mod tiers;
+mod variance;
