@@ -91,20 +91,27 @@ pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
 /// A URL in the form that purges go by: host and percent-encoding normalised, and of the query what is part of the key. What else
 /// a route adds to the key is not in it, so that one URL is one object to a purge. A path alone stays one.
 pub fn url(url: &str, policy: &Policy) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let at = if scheme.is_empty() { 0 } else { rest.find(['/', '?']).unwrap_or(rest.len()) };
-    let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let (origin, target) = origin_and_target(url);
     let target = reduce::target(target, &policy.query);
-    let mut normal = String::with_capacity(url.len());
-    if !scheme.is_empty() {
-        let scheme = scheme.to_ascii_lowercase();
-        normal = format!("{scheme}://{}", normal_authority(&scheme, authority));
-    }
-    if !target.starts_with('/') {
-        normal.push('/');
-    }
-    normal.push_str(&normal_percent(&target));
-    normal
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    format!("{origin}{slash}{}", normal_percent(&target))
+}
+
+/// The beginning of URLs, in the same form. What is part of the key is nothing to a beginning.
+pub fn prefix(prefix: &str) -> String {
+    let (origin, target) = origin_and_target(prefix);
+    format!("{origin}{}", normal_percent(target))
+}
+
+/// Scheme and authority in their normal form, and the rest.
+fn origin_and_target(url: &str) -> (String, &str) {
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else {
+        return (String::new(), url);
+    };
+    let at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let scheme = scheme.to_ascii_lowercase();
+    (format!("{scheme}://{}", normal_authority(&scheme, authority)), target)
 }
 
 /// The key of a further variant of the object under `primary` (RFC 9111 4.1): its selecting fields and their normalised values.

@@ -19,6 +19,7 @@
 //! defines, and a key normalises field values as [`rules::vary`] does.
 #![deny(missing_docs)]
 
+pub mod admin;
 pub mod capture;
 pub mod config;
 pub mod decision;

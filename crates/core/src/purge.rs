@@ -150,8 +150,16 @@ impl Target {
 
     /// As it was stored; `None` where it is of no kind that is known here.
     pub fn from_text(text: String) -> Option<Self> {
-        text.starts_with([kind::URL, kind::MANY, kind::PREFIX, kind::TAG, kind::GROUP, kind::OWN_GROUP, kind::EVERYTHING])
-            .then_some(Target(text))
+        text.starts_with([
+            kind::URL,
+            kind::MANY,
+            kind::PREFIX,
+            kind::TAG,
+            kind::GROUP,
+            kind::OWN_GROUP,
+            kind::EVERYTHING,
+        ])
+        .then_some(Target(text))
     }
 
     /// As it is stored.
@@ -208,7 +216,7 @@ pub fn softened(freshness: &Freshness, since: Timestamp) -> Freshness {
 
 /// A URL's path and query.
 pub(crate) fn path(url: &str) -> &str {
-    let Some((_, rest)) = url.split_once("://") else { return url };
+    let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
 }
 

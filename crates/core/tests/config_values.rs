@@ -213,6 +213,18 @@ fn defaults_give_way_to_what_is_said() {
 }
 
 #[test]
+fn purges() {
+    let config = parse(
+        "[purge]\npoll = '10s'\n[admin]\ntoken = { secret = 'ADMIN_TOKEN' }\n[[route]]\nmatch = '/a'\ntags = ['a', 'b:1']",
+    );
+    assert_eq!((config.poll, config.admin_token.as_deref()), (secs(10), Some("ADMIN_TOKEN")));
+    assert_eq!(config.secrets().collect::<Vec<_>>(), ["ADMIN_TOKEN"]);
+    assert_eq!((config.policy("/a").tags.join(" "), config.policy("/b").tags.len()), ("a b:1".to_string(), 0));
+    let silent = parse("");
+    assert_eq!((silent.poll, silent.admin_token), (secs(5), None));
+}
+
+#[test]
 fn headers() {
     let config = parse(
         "[origin.headers]\nX-B = 'a \\ b'\napi-key = { secret = 'ORIGIN_API_KEY' }\nx-empty = ''\nx-c = { secret = 'c' }",

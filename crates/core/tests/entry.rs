@@ -9,6 +9,7 @@ use terrace_core::entry::codec::{Corrupt, VERSION, decode, decode_head, encode, 
 use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selecting, Variant};
 use terrace_core::fields::Fields;
 use terrace_core::key::Key;
+use terrace_core::purge::Marks;
 use terrace_core::rules::freshness::{Freshness, Source};
 use terrace_core::time::Timestamp;
 
@@ -56,6 +57,7 @@ prop_compose! {
         generation in any::<u64>(),
         variants in vec(variant(), 0..MAX_VARIANTS),
         body in vec(any::<u8>(), 0..3000),
+        marks in "\\PC{0,60}",
         around in option::of((0..u64::MAX / 4, 0..u64::MAX / 4)),
     ) -> Entry {
         let status = if status == 206 { 200 } else { status };
@@ -63,6 +65,7 @@ prop_compose! {
         let mut entry = Entry::new(status, Fields::from_list(fields), freshness, selecting, Bytes::from(body));
         entry.head.generation = generation;
         entry.head.variants = variants;
+        entry.head.marks = Marks::from_text(marks);
         match around.filter(|_| length > 0) {
             Some((start, rest)) => {
                 entry.with_part(Part { start, end: start + length, complete: start + length + rest })

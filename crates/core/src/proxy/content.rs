@@ -51,6 +51,11 @@ pub(super) fn is_keyed(method: &Method, policy: &Policy) -> bool {
     policy.key.content.as_ref().is_some_and(|rule| rule.methods.iter().any(|name| name == method.as_str()))
 }
 
+/// How many bytes of content may be part of a key.
+pub(super) fn most(policy: &Policy) -> u64 {
+    policy.key.content.as_ref().map_or(0, |rule| rule.max_size)
+}
+
 impl Content {
     /// Whether the origin may be asked with conditions and for ranges: a POST knows neither (RFC 9110 13.1.2, 14.2).
     pub(super) fn is_conditional(&self) -> bool {
@@ -59,15 +64,9 @@ impl Content {
 }
 
 impl Proxy {
-    /// Reads the content of a request, if it is as small as the route wants it.
-    pub(super) async fn take_content<H: Host>(
-        &self,
-        host: &H,
-        request: &mut Request<H::Stream>,
-        policy: &Policy,
-    ) -> Taken {
+    /// Reads the content of a request, if it has at most so many bytes.
+    pub(super) async fn take_content<H: Host>(&self, host: &H, request: &mut Request<H::Stream>, most: u64) -> Taken {
         let length = request.fields.get_str("content-length").and_then(|length| length.trim().parse::<u64>().ok());
-        let most = policy.key.content.as_ref().map_or(0, |rule| rule.max_size);
         let length = match (&request.body, length) {
             (Body::Empty, None) => Some(0),
             (_, length) => length.filter(|length| *length <= most),

@@ -9,6 +9,7 @@
 //!        -> pass                                          not for the cache: unsafe methods, routes that are off
 //! ```
 
+mod admin;
 mod check;
 mod content;
 mod partial;
@@ -160,8 +161,10 @@ impl Proxy {
             return self.fail(&host, Failure::LoopDetected, None);
         }
         if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
-            return self
-                .refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
+            return self.admin(&host, request).await;
+        }
+        if request.method.as_str() == "PURGE" && self.config.admin_token.is_some() {
+            return self.purge_own_url(&host, request).await;
         }
         // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
         request.fields.join("cookie", b"; ");
@@ -197,7 +200,7 @@ impl Proxy {
         self.know_purges(&host).await;
         let taken = match keyed {
             false => None,
-            true => match self.take_content(&host, &mut request, policy).await {
+            true => match self.take_content(&host, &mut request, content::most(policy)).await {
                 Taken::Whole(bytes, held) => Some((bytes, held)),
                 Taken::Not => return self.pass(&host, request, Forward::Bypass, Some("request-content")).await,
                 Taken::Cut => return self.refuse(&host, check::CUT),

@@ -125,7 +125,7 @@ impl Proxy {
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
                 HeadUpdate::Refresh(head) => {
                     let replaced = found.entry.head.freshness.requested;
-                    found.entry.head = head;
+                    found.entry.head = *head;
                     let (proxy, own) = (self.clone(), host.clone());
                     host.defer(async move { proxy.tiers(&own).update(&found, &url, replaced, now).await });
                 }

@@ -142,14 +142,8 @@ impl Index {
     /// Forgets the targets that were purged longest ago, until `most` are left. Returns when the newest of those was purged.
     pub fn shrink(&mut self, most: usize) -> Option<Timestamp> {
         let surplus = self.len().checked_sub(most).filter(|surplus| *surplus > 0)?;
-        let maps = [
-            &mut self.named,
-            &mut self.paths,
-            &mut self.many,
-            &mut self.tags,
-            &mut self.groups,
-            &mut self.own_groups,
-        ];
+        let maps =
+            [&mut self.named, &mut self.paths, &mut self.many, &mut self.tags, &mut self.groups, &mut self.own_groups];
         let mut all: Vec<Timestamp> = self.prefixes.values().map(|times| times.newest()).collect();
         all.extend(maps.iter().flat_map(|map| map.values().map(|times| times.newest())));
         let (_, last, _) = all.select_nth_unstable(surplus - 1);

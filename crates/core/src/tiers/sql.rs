@@ -32,12 +32,11 @@ pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 const RETRIES: u32 = 4;
 
 /// The migrations in their order; the n-th makes version n of the schema.
-pub const MIGRATIONS: &[&str] =
-    &[
-        include_str!("migrations/0001_entries.sql"),
-        include_str!("migrations/0002_gone.sql"),
-        include_str!("migrations/0003_purges.sql"),
-    ];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_entries.sql"),
+    include_str!("migrations/0002_gone.sql"),
+    include_str!("migrations/0003_purges.sql"),
+];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
 macro_rules! sql {

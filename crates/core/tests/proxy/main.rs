@@ -10,5 +10,6 @@ mod keys;
 mod loops;
 mod memory;
 mod partial;
+mod purge;
 mod tiers;
 mod variance;

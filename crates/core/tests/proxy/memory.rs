@@ -27,7 +27,7 @@ fn it_is_off_unless_the_file_asks_for_it() {
 
 #[test]
 fn what_l1_was_asked_for_is_answered_from_memory_at_no_cost() {
-    let mut cache = Cache::new(ON);
+    let mut cache = Cache::new(&format!("{ON}\n[purge]\npoll = \"1m\""));
     cache.respond(200, &[("cache-control", "max-age=100"), ("age", "10")], "hello");
     assert_eq!(tiers(&mut cache, 2), ["MISS", "L1-HIT"]);
     let world = cache.host.world.clone();

@@ -59,6 +59,10 @@ pub struct World {
     pub now: Cell<i64>,
     sleepers: RefCell<Vec<Waker>>,
     pub kv: RefCell<HashMap<String, Vec<u8>>>,
+    /// Every write to a key, and when.
+    kv_writes: RefCell<HashMap<String, Vec<(i64, Option<Vec<u8>>)>>>,
+    /// How long a write shows to nobody, in milliseconds.
+    pub kv_lag: Cell<i64>,
     pub drawn: Cell<u64>,
     pub kv_fails: Cell<bool>,
     pub kv_hangs: Cell<bool>,
@@ -72,6 +76,14 @@ pub struct World {
     pub script: RefCell<VecDeque<Script>>,
     pub seen: RefCell<Vec<Seen>>,
     pub warnings: RefCell<Vec<String>>,
+}
+
+impl World {
+    fn wrote(&self, key: &str, value: Option<Vec<u8>>) {
+        if self.kv_lag.get() > 0 {
+            self.kv_writes.borrow_mut().entry(key.into()).or_default().push((self.now.get(), value));
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -220,6 +232,19 @@ impl Cache {
         answer
     }
 
+    /// Asks for a purge, and lets deferred work finish.
+    pub fn purge(&mut self, document: &'static str) -> Answer {
+        let fields = [("authorization", "Bearer t0ken"), ("content-length", &document.len().to_string())];
+        let content = Body::Full(Bytes::from_static(document.as_bytes()));
+        self.send_content(Method::POST, "/_terrace/purge", &fields, content)
+    }
+
+    /// Another instance over the same stores takes over. Returns the one before.
+    pub fn another(&mut self) -> Rc<Proxy> {
+        let other = Rc::new(Proxy::new(self.proxy.config().clone()));
+        std::mem::replace(&mut self.proxy, other)
+    }
+
     /// Sends a request whose answer is waited for later.
     pub fn begin(&mut self, method: Method, target: &str, fields: &[(&str, &str)], body: Body<Chunks>) -> Late {
         let late = self.host.spawner.spawn_local_with_handle(self.exchange(method, target, fields, body)).unwrap();
@@ -345,6 +370,12 @@ impl Kv for Fake {
         if self.world.kv_fails.get() {
             return Err(StoreError::Other("kv is down".into()));
         }
+        if self.world.kv_lag.get() > 0 {
+            let shown = self.world.now.get() - self.world.kv_lag.get();
+            let writes = self.world.kv_writes.borrow();
+            let last = writes.get(key).and_then(|all| all.iter().rev().find(|(at, _)| *at <= shown));
+            return Ok(last.and_then(|(_, value)| value.clone()).map(Bytes::from));
+        }
         Ok(self.world.kv.borrow().get(key).cloned().map(Bytes::from))
     }
     async fn put(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), StoreError> {
@@ -352,10 +383,12 @@ impl Kv for Fake {
         if self.world.kv_fails.get() {
             return Err(StoreError::Busy("429".into()));
         }
+        self.world.wrote(key, Some(value.clone()));
         self.world.kv.borrow_mut().insert(key.into(), value);
         Ok(())
     }
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.world.wrote(key, None);
         self.world.kv.borrow_mut().remove(key);
         Ok(())
     }
@@ -478,7 +511,11 @@ impl Host for Fake {
         self.world.drawn.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1
     }
     async fn secret(&self, name: &str) -> Option<String> {
-        (name == "ORIGIN_API_KEY").then(|| "s3cret".to_string())
+        match name {
+            "ORIGIN_API_KEY" => Some("s3cret".to_string()),
+            "ADMIN_TOKEN" => Some("t0ken".to_string()),
+            _ => None,
+        }
     }
     fn defer(&self, work: impl Future<Output = ()> + 'static) {
         self.spawner.spawn_local(work).unwrap();

@@ -11,9 +11,8 @@ use crate::time::{Timestamp, millis};
 const MOST: i64 = 100_000;
 
 /// A target that is purged again needs no older row; a soft purge takes nothing from a hard one.
-const REPLACE: Text = Text::plain(
-    "DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2 AND soft >= ?3",
-);
+const REPLACE: Text =
+    Text::plain("DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2 AND soft >= ?3");
 const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT value, ?2, ?3 FROM json_each(?1)");
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows first; what is NULL tells an invalidation from a purge.
@@ -32,9 +31,8 @@ const OVERFLOW: Text = Text::plain(
     "INSERT INTO purges (what, at, soft) SELECT 'e', max(at), 0 FROM (SELECT at FROM purges ORDER BY seq DESC LIMIT -1 \
      OFFSET ?1) HAVING count(*) > 0",
 );
-const SHORTEN: Text = Text::plain(
-    "DELETE FROM purges WHERE seq <= (SELECT seq FROM purges ORDER BY seq DESC LIMIT 1 OFFSET ?1)",
-);
+const SHORTEN: Text =
+    Text::plain("DELETE FROM purges WHERE seq <= (SELECT seq FROM purges ORDER BY seq DESC LIMIT 1 OFFSET ?1)");
 const FORGET: Text = Text::plain("DELETE FROM purges WHERE at <= ?1");
 
 /// What is new in the log.

@@ -1,0 +1,99 @@
+//! Everything under `/_terrace`, and PURGE: for whoever has the token, and where none is configured, for nobody.
+
+use super::content::Taken;
+use super::{Proxy, check, request_id, url_of};
+use crate::admin::{self, MAX_DOCUMENT, Order};
+use crate::config::Config;
+use crate::decision::Failure;
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::message::{Body, Request, Response};
+use crate::report::problem;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+/// Where a purge is asked for.
+const PURGE: &str = "/_terrace/purge";
+
+impl Proxy {
+    /// Answers a request for something under `/_terrace`.
+    pub(super) async fn admin<H: Host>(&self, host: &H, mut request: Request<H::Stream>) -> Response<H::Stream> {
+        if self.config.admin_token.is_none() || request.path() != PURGE {
+            let detail = "There is nothing here.";
+            return self.refuse(host, check::Refusal { status: StatusCode::NOT_FOUND, detail });
+        }
+        if let Err(refused) = self.authorize(host, &request.fields).await {
+            return refused;
+        }
+        if request.method != Method::POST {
+            let detail = "A purge is asked for by POST.";
+            let mut response = problem::document(StatusCode::METHOD_NOT_ALLOWED, detail, &request_id(host));
+            response.fields.append("allow", "POST");
+            return response;
+        }
+        let length = request.fields.get_str("content-length").and_then(|length| length.trim().parse::<u64>().ok());
+        let document = match self.take_content(host, &mut request, MAX_DOCUMENT).await {
+            Taken::Whole(document, _) => document,
+            Taken::Cut => return self.refuse(host, check::CUT),
+            Taken::Not => {
+                let (status, detail) = match length {
+                    None => (StatusCode::LENGTH_REQUIRED, "A purge needs a Content-Length."),
+                    Some(length) if length > MAX_DOCUMENT => {
+                        (StatusCode::PAYLOAD_TOO_LARGE, "The document of a purge has at most 64 KiB: send several.")
+                    }
+                    Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "There is no memory for the document: try again."),
+                };
+                return self.refuse(host, check::Refusal { status, detail });
+            }
+        };
+        match admin::order(&document, &self.config) {
+            Ok(order) => self.purge(host, order).await,
+            Err(why) => problem::document(StatusCode::BAD_REQUEST, &why, &request_id(host)),
+        }
+    }
+
+    /// Answers PURGE, which removes all variants of the URL that it is sent to.
+    pub(super) async fn purge_own_url<H: Host>(&self, host: &H, request: Request<H::Stream>) -> Response<H::Stream> {
+        if let Err(refused) = self.authorize(host, &request.fields).await {
+            return refused;
+        }
+        let url = url_of(request.scheme, &request.authority, &request.target);
+        let targets = admin::of_url(&url, &self.config).to_vec();
+        self.purge(host, Order { targets, soft: false }).await
+    }
+
+    async fn purge<H: Host>(&self, host: &H, Order { targets, soft }: Order) -> Response<H::Stream> {
+        let Some(number) = self.tiers(host).purge(&targets, soft, host.now()).await else {
+            let detail = "L2 did not take the purge, so it does not hold everywhere: try again.";
+            let mut response = problem::document(StatusCode::SERVICE_UNAVAILABLE, detail, &request_id(host));
+            response.fields.append("retry-after", "1");
+            return response;
+        };
+        let body = Bytes::from(admin::answer(number, soft, self.config.poll, host.now()));
+        let mut fields = Fields::from([("content-type", "application/json"), ("cache-control", "no-store")]);
+        fields.append("content-length", body.len().to_string());
+        Response { status: StatusCode::OK, fields, body: Body::Full(body) }
+    }
+
+    /// Whether the request carries the token; if not, what it is answered.
+    async fn authorize<H: Host>(&self, host: &H, fields: &Fields) -> Result<(), Response<H::Stream>> {
+        let Config { admin_token, .. } = &self.config;
+        let token = match admin_token {
+            Some(name) => host.secret(name).await.filter(|token| !token.is_empty()),
+            None => None,
+        };
+        match token {
+            Some(token) if admin::is_authorized(fields, &token) => Ok(()),
+            Some(_) => {
+                let detail = "This takes the admin token: Authorization: Bearer <token>.";
+                let mut response = problem::document(StatusCode::UNAUTHORIZED, detail, &request_id(host));
+                response.fields.append("www-authenticate", "Bearer");
+                Err(response)
+            }
+            None => {
+                host.warn("the secret of admin.token is missing or empty: nobody can purge");
+                Err(problem::response(Failure::ProxyConfigurationError, &request_id(host)))
+            }
+        }
+    }
+}
