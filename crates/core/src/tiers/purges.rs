@@ -51,8 +51,8 @@ pub struct Purges {
     failing: Cell<Option<Timestamp>>,
     /// When it was last asked, however that went.
     asked: Cell<Option<Timestamp>>,
-    /// Whether somebody is asking.
-    asking: Cell<bool>,
+    /// Since when somebody is asking.
+    asking: Cell<Option<Timestamp>>,
     /// What was purged before this is not known here.
     horizon: Cell<Option<Timestamp>>,
 }
@@ -61,16 +61,17 @@ impl Purges {
     /// Whether the log is to be read. Whoever is told so is the only one for a while.
     pub fn due(&self, poll: Duration, now: Timestamp) -> Due {
         let poll = millis(poll);
-        let since = |then: Cell<Option<Timestamp>>| then.get().map(|then| now.0.abs_diff(then.0));
         // A fifth of the time is for the query.
-        if since(self.asked.clone()).is_some_and(|age| age < poll - poll / 5) {
-            // The first readers wait for one another.
-            return if self.read.get().is_none() && self.failing.get().is_none() { Due::Now } else { Due::No };
-        }
-        match since(self.read.clone()) {
-            None => Due::Now,
-            Some(age) if age >= poll && self.failing.get().is_none() => Due::Now,
-            Some(_) => {
+        let early = poll - poll / 5;
+        let within =
+            |then: &Cell<Option<Timestamp>>, span| then.get().is_some_and(|then| now.0.abs_diff(then.0) < span);
+        match (self.read.get(), self.failing.get()) {
+            _ if within(&self.read, early) => Due::No,
+            (None, None) => Due::Now,
+            (Some(_), None) if !within(&self.read, poll) => Due::Now,
+            _ if within(&self.asked, early) => Due::No,
+            (None, Some(_)) => Due::Now,
+            (Some(_), _) => {
                 self.asked.set(Some(now));
                 Due::Soon
             }
@@ -108,11 +109,11 @@ impl Purges {
 }
 
 /// Whoever asks the log says so for as long.
-struct Asking<'a>(&'a Cell<bool>);
+struct Asking<'a>(&'a Cell<Option<Timestamp>>);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.set(None);
     }
 }
 
@@ -121,13 +122,16 @@ impl<H: Host> Tiers<'_, H> {
     pub async fn read_purges(&self) {
         let purges = self.purges;
         let now = self.host.now();
-        if purges.asking.get() {
-            while purges.asking.get() && self.host.now().since(now) < millis(self.config.l2.timeout) {
+        // A platform may end a request, and what it was about, without a word.
+        let others =
+            || purges.asking.get().is_some_and(|since| self.host.now().since(since) < millis(self.config.l2.timeout));
+        if others() {
+            while others() {
                 self.host.sleep(PAUSE).await;
             }
             return;
         }
-        purges.asking.set(true);
+        purges.asking.set(Some(now));
         purges.asked.set(Some(now));
         let _asking = Asking(&purges.asking);
         let until = match purges.read.get() {
