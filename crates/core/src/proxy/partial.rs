@@ -110,9 +110,10 @@ impl Proxy {
         };
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(206), stored: Some(Ok(())), from };
-        let answer = serve::stored(host, &self.sending, &request, entry.clone(), host.now(), &outcome);
+        let answer = serve::stored(host, &self.sending, &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
+            let entry = self.compressed(&own, &request.target, entry).await;
             self.tiers(&own).store(&request.key, &request.url(), entry, &Place::Over(found), trip.received).await;
         });
         answer
@@ -195,6 +196,10 @@ impl Proxy {
         if let Some(before) = place.found().filter(|before| before.key == found.key) {
             found.tier = before.tier;
         }
+        if found.entry.head.coded.is_some() {
+            let Some(content) = self.content(host, &found.entry).await else { return };
+            found.entry = found.entry.with_content(content);
+        }
         let held = &found.entry;
         let Some(_held) = self.budget.take(held.body.len().saturating_add(body.len())) else { return };
         let union = match partial::same_content(&held.head.fields, &fields) {
@@ -224,6 +229,7 @@ impl Proxy {
             Union::Different => None,
         };
         if let Some(entry) = entry {
+            let entry = self.compressed(host, &request.target, entry).await;
             tiers.store(&request.key, &url, entry, &Place::Over(found), trip.received).await;
         }
     }

@@ -10,6 +10,7 @@ use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::report;
+use crate::rules::coding;
 use crate::rules::partial;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
@@ -70,6 +71,9 @@ impl Proxy {
             true => serve::not_modified(&response.fields),
             false => Response { status: response.status, fields: response.fields, body },
         };
+        if self.will_negotiate::<H>(&request.target, status, &plan.fields, expected) {
+            coding::vary_on_encoding(&mut answer.fields);
+        }
         report::describe(&outcome, &mut answer.fields);
         let own = host.clone();
         host.defer(async move {
@@ -121,9 +125,13 @@ impl Proxy {
             let url = request.url();
             let exchange = exchange(&request, &url, &response, trip);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
+                HeadUpdate::Refresh(head) if self.must_not_be_coded(&request.target, &head) => {
+                    let (proxy, own) = (self.clone(), host.clone());
+                    host.defer(async move { proxy.tiers(&own).remove(&found.key).await });
+                }
                 HeadUpdate::Refresh(head) => {
                     let replaced = found.entry.head.freshness.requested;
-                    found.entry.head = head;
+                    found.entry.head = *head;
                     let (proxy, own) = (self.clone(), host.clone());
                     host.defer(async move { proxy.tiers(&own).update(&found, &url, replaced, now).await });
                 }
@@ -135,7 +143,11 @@ impl Proxy {
             }
         }
         let status = Some(response.status.as_u16());
+        let length = content_length(&response);
         let Response { status: code, mut fields, .. } = response;
+        if self.will_negotiate::<H>(&request.target, code.as_u16(), &fields, length) {
+            coding::vary_on_encoding(&mut fields);
+        }
         report::describe(
             &Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from: None },
             &mut fields,
@@ -211,6 +223,7 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
+        let entry = self.compressed(host, &request.target, entry).await;
         self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
     }
 }
@@ -233,6 +246,7 @@ fn preview(status: u16, plan: &Plan) -> Head {
         variants: Vec::new(),
         body_len: 0,
         body_sum: codec::checksum(b""),
+        coded: None,
     }
 }
 

@@ -51,7 +51,7 @@ pub fn matches_304(stored: &Head, response: &Fields) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeadUpdate {
     /// It is still the same: here it is, updated.
-    Refresh(Head),
+    Refresh(Box<Head>),
     /// It has changed: the stored response counts as stale.
     Invalid,
     /// Nothing follows.
@@ -75,7 +75,7 @@ pub fn by_head(stored: &Head, x: &Exchange<'_>, policy: &Policy) -> HeadUpdate {
     if storable::permitted(x, policy, &control).is_err() {
         return HeadUpdate::Nothing;
     }
-    HeadUpdate::Refresh(merged(stored, x, policy))
+    HeadUpdate::Refresh(Box::new(merged(stored, x, policy)))
 }
 
 /// The stored response, whole or a part, after another part of the same content (RFC 9111 3.4): each field of the new one but
