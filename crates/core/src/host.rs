@@ -4,7 +4,7 @@
 //! instance per core.
 
 use crate::capture::Capture;
-use crate::entry::coded::Coding;
+use crate::entry::coded::{Coding, Codings};
 use crate::hex;
 use crate::message::{OriginRequest, Response};
 use crate::time::Timestamp;
@@ -167,7 +167,7 @@ pub trait Host: Clone + 'static {
     const KV_WRITES_ARE_FREE: bool;
 
     /// The codings that [`Host::encode`] writes and [`Host::decode`] reads; in no other is anything stored here.
-    const CODINGS: &'static [Coding];
+    const CODINGS: Codings;
 
     /// L1.
     fn kv(&self) -> &Self::Kv;

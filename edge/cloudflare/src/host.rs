@@ -11,7 +11,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 use terrace_core::capture::Capture;
-use terrace_core::entry::coded::Coding;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
 use terrace_core::time::Timestamp;
@@ -55,7 +55,7 @@ impl Host for Cloudflare {
     type Sql = Self;
 
     const KV_WRITES_ARE_FREE: bool = false;
-    const CODINGS: &'static [Coding] = &Coding::ALL;
+    const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Zstd).with(Coding::Gzip);
 
     fn kv(&self) -> &Self {
         self

@@ -9,10 +9,10 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use std::io::{Read, Write};
-use terrace_core::entry::coded::Coding;
+use terrace_core::entry::coded::{Coding, Codings};
 
 /// What is written here, and read.
-pub const CODINGS: &[Coding] = &[Coding::Gzip];
+pub const CODINGS: Codings = Codings::NONE.with(Coding::Gzip);
 
 /// How much is compressed at once, in bytes.
 const PIECE: usize = 64 << 10;

@@ -12,7 +12,7 @@ use spin_sdk::wasip3::random;
 use std::future::Future;
 use std::time::Duration;
 use terrace_core::capture::Capture;
-use terrace_core::entry::coded::Coding;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
 use terrace_core::time::Timestamp;
@@ -27,7 +27,7 @@ impl Host for Spin {
     type Sql = SpinSql;
 
     const KV_WRITES_ARE_FREE: bool = true;
-    const CODINGS: &'static [Coding] = coding::CODINGS;
+    const CODINGS: Codings = coding::CODINGS;
 
     fn kv(&self) -> &SpinKv {
         &SpinKv

@@ -1,7 +1,7 @@
 //! What holds where the file says nothing.
 
 use super::{Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
-use crate::entry::coded::Coding;
+use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
 /// `origin.connect_timeout`: two lost packets are forgiven. Never more than `origin.timeout`.
@@ -22,7 +22,7 @@ pub const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 3600);
 
 /// `cache.compress` of profile "safe": every client that takes a coding takes one of these. Profile "rfc9111" has none: what the
 /// origin sent is what clients get.
-pub const COMPRESS: [Coding; 2] = [Coding::Br, Coding::Gzip];
+pub const COMPRESS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Gzip);
 
 /// `cache.compress_min_size`: smaller content goes out in one packet as it is.
 pub const COMPRESS_MIN_SIZE: u64 = 1024;
@@ -97,7 +97,7 @@ impl Policy {
             Profile::Safe => (STALE_WHILE_REVALIDATE, SetCookie::Never, RequestDirectives::Ignore),
             Profile::Rfc9111 => (Duration::ZERO, SetCookie::Store, RequestDirectives::Honour),
         };
-        let compress = if profile == Profile::Safe { COMPRESS.to_vec() } else { Vec::new() };
+        let compress = if profile == Profile::Safe { COMPRESS } else { Codings::NONE };
         Policy {
             ttl: None,
             default_ttl: DEFAULT_TTL,

@@ -19,7 +19,7 @@ mod value;
 pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
-use crate::entry::coded::Coding;
+use crate::entry::coded::Codings;
 use std::time::Duration;
 
 /// The whole configuration, validated, every default filled in.
@@ -135,7 +135,7 @@ pub struct Policy {
     /// `set_cookie`: what becomes of a response that sets a cookie.
     pub set_cookie: SetCookie,
     /// `compress`: the codings that what is text is stored in.
-    pub compress: Vec<Coding>,
+    pub compress: Codings,
     /// `compress_min_size`: smaller content is stored as it came, in bytes.
     pub compress_min_size: u64,
     /// `request_directives`: whether a client's Cache-Control is listened to (RFC 9111 5.2.1).

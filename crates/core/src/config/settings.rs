@@ -4,7 +4,7 @@ use super::error::Wrong;
 use super::reader::{Item, Table};
 use super::{L1, L2, Policy, Profile, RequestDirectives, SetCookie};
 use super::{later, limits, value};
-use crate::entry::coded::Coding;
+use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
 /// What one place of the file says, and what it leaves open.
@@ -17,7 +17,7 @@ pub(super) struct Settings {
     profile: Option<Profile>,
     set_cookie: Option<SetCookie>,
     request_directives: Option<RequestDirectives>,
-    compress: Option<Vec<Coding>>,
+    compress: Option<Codings>,
     compress_min_size: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ impl Settings {
             profile: self.profile.or(base.profile),
             set_cookie: self.set_cookie.or(base.set_cookie),
             request_directives: self.request_directives.or(base.request_directives),
-            compress: self.compress.or_else(|| base.compress.clone()),
+            compress: self.compress.or(base.compress),
             compress_min_size: self.compress_min_size.or(base.compress_min_size),
         }
     }
@@ -97,24 +97,18 @@ impl Settings {
             stale_if_error: self.stale_if_error.unwrap_or(base.stale_if_error),
             set_cookie: self.set_cookie.unwrap_or(base.set_cookie),
             request_directives: self.request_directives.unwrap_or(base.request_directives),
-            compress: self.compress.clone().unwrap_or(base.compress),
+            compress: self.compress.unwrap_or(base.compress),
             compress_min_size: self.compress_min_size.unwrap_or(base.compress_min_size),
             ..base
         }
     }
 }
 
-/// Content codings, none twice.
-fn codings(item: &Item<'_>) -> Option<Vec<Coding>> {
-    let words = Coding::ALL.map(|coding| (coding.as_str(), coding));
-    let mut read = Vec::new();
-    for element in item.array("an array of codings, such as [\"br\", \"gzip\"], or [] for none")? {
-        match element.choice(&words) {
-            Some(coding) if read.contains(&coding) => element.wrong(Wrong::new("named twice; remove one of the two")),
-            coding => read.extend(coding),
-        }
-    }
-    Some(read)
+/// A list of content codings.
+fn codings(item: &Item<'_>) -> Option<Codings> {
+    let names = item.strings("[\"br\", \"gzip\"], or [] for none", value::coding)?;
+    let codings = names.iter().filter_map(|name| Coding::named(name.as_bytes()));
+    Some(codings.fold(Codings::NONE, Codings::with))
 }
 
 fn negative_ttl(item: &Item<'_>, longest: Duration) -> Option<Vec<(u16, Duration)>> {

@@ -39,6 +39,41 @@ impl Coding {
     }
 }
 
+/// Some of the codings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Codings(u8);
+
+impl Codings {
+    /// None.
+    pub const NONE: Codings = Codings(0);
+
+    /// These and one more.
+    pub const fn with(self, coding: Coding) -> Codings {
+        Codings(self.0 | 1 << coding as u8)
+    }
+
+    /// Those that are among others, too.
+    pub const fn among(self, others: Codings) -> Codings {
+        Codings(self.0 & others.0)
+    }
+
+    /// Whether a coding is among them.
+    pub const fn has(self, coding: Coding) -> bool {
+        self.0 & 1 << coding as u8 != 0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl<const N: usize> From<[Coding; N]> for Codings {
+    fn from(list: [Coding; N]) -> Self {
+        list.into_iter().fold(Codings::NONE, Codings::with)
+    }
+}
+
 /// The forms that an entry keeps of its content, one after the other: as it came, then each coding in the order of [`Coding::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded {
@@ -59,9 +94,10 @@ impl Coded {
         self.len() == 0
     }
 
-    /// Whether the content is kept in a coding.
-    pub fn has(&self, coding: Coding) -> bool {
-        self.length(Some(coding)) > 0
+    /// The codings that the content is kept in.
+    pub fn codings(&self) -> Codings {
+        let kept = |coding: &Coding| self.length(Some(*coding)) > 0;
+        Coding::ALL.into_iter().filter(kept).fold(Codings::NONE, Codings::with)
     }
 
     /// One form out of the bytes of the entry: in a coding, or as it came; `None` where it is not kept.

@@ -10,7 +10,8 @@ use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::rules::coding;
-use crate::tiers::{Found, count};
+use crate::tiers::{Found, Lookup, Place, count};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use http::Method;
 use std::cell::Cell;
@@ -28,20 +29,26 @@ impl Drop for Turn<'_> {
 }
 
 impl Proxy {
-    /// A response as it is to be stored: compressed, where it is worth it and there is room for it now.
-    pub(super) async fn compressed<H: Host>(&self, host: &H, target: &str, entry: Entry) -> Entry {
+    /// Stores a response that was just received: compressed, where it is worth it and there is room for it now.
+    pub(super) async fn put<H: Host>(&self, host: &H, request: &Lookable, entry: Entry, place: &Place, now: Timestamp) {
+        let entry = self.compressed(host, &request.target, entry).await;
+        self.tiers(host).store(&request.key, &request.url(), entry, place, now).await;
+    }
+
+    async fn compressed<H: Host>(&self, host: &H, target: &str, entry: Entry) -> Entry {
         let (head, size) = (&entry.head, entry.body.len());
-        let codings = self.codings::<H>(target);
-        let policy = self.policy_of(target);
-        let fits = coding::compressible(head.status, &head.fields, Some(head.body_len), policy).is_ok();
-        if !fits || codings.clone().next().is_none() {
+        if !self.will_negotiate::<H>(target, head.status, &head.fields, Some(head.body_len)) {
             return entry;
         }
         let (Some(_turn), Some(_held)) = (self.turn(), self.budget.take(size)) else { return entry };
         let mut forms = Vec::new();
-        for coding in codings {
-            let form = host.encode(coding, &entry.body).await;
-            forms.extend(form.filter(|form| coding::is_worth_it(form.len(), size)).map(|form| (coding, form)));
+        for coding in Coding::ALL {
+            if H::CODINGS.among(self.policy_of(target).compress).has(coding)
+                && let Some(form) = host.encode(coding, &entry.body).await
+                && coding::is_worth_it(form.len(), size)
+            {
+                forms.push((coding, form));
+            }
         }
         let plain = entry.head.body_len <= coding::KEPT_PLAIN;
         entry.with_forms(plain, &forms)
@@ -55,8 +62,8 @@ impl Proxy {
         fields: &Fields,
         length: Option<u64>,
     ) -> bool {
-        self.codings::<H>(target).next().is_some()
-            && coding::compressible(status, fields, length, self.policy_of(target)).is_ok()
+        let policy = self.policy_of(target);
+        !H::CODINGS.among(policy.compress).is_empty() && coding::compressible(status, fields, length, policy).is_ok()
     }
 
     /// Whether a stored response is coded, and its head, as it is by now, does not allow it any more.
@@ -65,34 +72,41 @@ impl Proxy {
             && coding::compressible(head.status, &head.fields, Some(head.body_len), self.policy_of(target)).is_err()
     }
 
-    /// Chooses what of a stored response the client is sent; as it came, unless it may be coded. Where that cannot be made of what
-    /// is kept, it is removed, and `false`.
-    pub(super) async fn open<H: Host>(
-        &self,
-        host: &H,
-        request: &Lookable,
-        found: &mut Found,
-        may_be_coded: bool,
-    ) -> bool {
-        let Some(coded) = found.entry.head.coded else { return true };
-        let codings = &self.policy_of(&request.target).compress;
-        let at_hand = |coding| may_be_coded && coded.has(coding) && codings.contains(&coding);
+    /// The same with what the client is sent of it. What that cannot be made of is as good as not there.
+    pub(super) async fn opened<H: Host>(&self, host: &H, request: &Lookable, mut lookup: Lookup) -> Lookup {
+        if let Lookup::Found(found) = &mut lookup
+            && !self.open(host, request, found, false).await
+        {
+            return match found.key == request.key {
+                true => Lookup::Nothing(Some(found.life)),
+                false => Lookup::OtherVariants(found.life),
+            };
+        }
+        lookup
+    }
+
+    /// Chooses what of a stored response the client is sent; `false` where that cannot be made of what is kept. Where its head was
+    /// `revised` since it was stored, it may not be sent coded any more.
+    pub(super) async fn open<H: Host>(&self, host: &H, request: &Lookable, found: &mut Found, revised: bool) -> bool {
+        let Found { entry, form, .. } = found;
+        let Some(coded) = entry.head.coded else { return true };
+        let at_hand = coded.codings().among(self.policy_of(&request.target).compress);
         let coding = coding::form(&request.method, &request.fields, &request.control, at_hand);
-        found.form = match coding {
+        let forbidden = revised && self.must_not_be_coded(&request.target, &entry.head);
+        *form = match coding.filter(|_| !forbidden) {
             Some(coding) => Some(Form::In(coding)),
-            None if request.method == Method::HEAD || serve::is_not_modified(request, &found.entry.head) => {
+            None if request.method == Method::HEAD || serve::is_not_modified(request, &entry.head) => {
                 Some(Form::Identity(Bytes::new()))
             }
-            None => self.content(host, &found.entry).await.map(Form::Identity),
+            None => self.content(host, entry).await.map(Form::Identity),
         };
-        if found.form.is_none() {
+        if form.is_none() {
             count(&self.counters.corrupt);
             if let Some(more) = self.counters.log.say(host.now()) {
-                host.warn(&format!("an entry whose content cannot be restored is removed{more}"));
+                host.warn(&format!("the content of an entry cannot be restored: it is asked for anew{more}"));
             }
-            self.tiers(host).remove(&found.key).await;
         }
-        found.form.is_some()
+        form.is_some()
     }
 
     /// The content of an entry as it came.
@@ -103,16 +117,12 @@ impl Proxy {
         }
         let length = Some(entry.head.body_len).filter(|length| *length <= MAX_SIZE).map(usize::try_from)?.ok()?;
         // The last one is the quickest to read.
-        let mut kept = Coding::ALL.into_iter().rev().filter(|coding| H::CODINGS.contains(coding));
-        let (coding, form) = kept.find_map(|coding| Some((coding, coded.form(&entry.body, Some(coding))?)))?;
+        let kept = coded.codings().among(H::CODINGS);
+        let coding = Coding::ALL.into_iter().rev().find(|coding| kept.has(*coding))?;
+        let form = coded.form(&entry.body, Some(coding))?;
         let content = host.decode(coding, form, length).await?;
         let same = content.len() == length && codec::checksum(&content) == entry.head.body_sum;
         same.then(|| content.into())
-    }
-
-    /// The codings of a route that the platform has.
-    fn codings<H: Host>(&self, target: &str) -> impl Iterator<Item = Coding> + Clone {
-        self.policy_of(target).compress.iter().copied().filter(|coding| H::CODINGS.contains(coding))
     }
 
     fn turn(&self) -> Option<Turn<'_>> {

@@ -207,17 +207,12 @@ impl Proxy {
     /// What do we hold, and may we use it?
     async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
         let now = host.now();
-        match self.tiers(host).lookup(&request.key, &request.fields, now).await {
+        let found = self.tiers(host).lookup(&request.key, &request.fields, now).await;
+        match self.opened(host, &request, found).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
                 self.beyond_part(host, request, found).await
             }
-            Lookup::Found(mut found) => {
-                if !self.open(host, &request, &mut found, true).await {
-                    return match self.may_fetch(&request) {
-                        true => self.ask_anew(host, request, found, Forward::UriMiss).await,
-                        false => self.fail(host, Failure::OnlyIfCached, None),
-                    };
-                }
+            Lookup::Found(found) => {
                 let freshness = &found.entry.head.freshness;
                 match reuse::reuse(freshness, &request.control, now) {
                     Reuse::Fresh => self.hit(host, request, *found, None, now),
@@ -318,7 +313,7 @@ impl Proxy {
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        found: Box<Found>,
+        mut found: Box<Found>,
         trip: Trip,
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
@@ -328,29 +323,28 @@ impl Proxy {
             return self.received(host, request, Place::Over(found), trip, response);
         }
         if update::matches_304(&found.entry.head, &response.fields) {
-            return self.confirmed(host, request, found, trip, response).await;
+            let replaced = found.entry.head.freshness.requested;
+            let url = request.url();
+            let seen = exchange(&request, &url, &response, trip);
+            found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
+            if self.open(host, &request, &mut found, true).await {
+                return self.confirmed(host, request, *found, trip, replaced);
+            }
         }
         // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
         self.ask_anew(host, request, found, trip.why).await
     }
 
-    /// A 304: the stored response is good again (RFC 9111 4.3.4).
-    async fn confirmed<H: Host>(
+    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is when the one was asked for that it was made from.
+    fn confirmed<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        mut found: Box<Found>,
+        mut found: Found,
         trip: Trip,
-        response: Response<H::Stream>,
+        replaced: Timestamp,
     ) -> Response<H::Stream> {
-        let (url, now) = (request.url(), trip.received);
-        let seen = exchange(&request, &url, &response, trip);
-        let replaced = found.entry.head.freshness.requested;
-        found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
-        let coded = !self.must_not_be_coded(&request.target, &found.entry.head);
-        if !self.open(host, &request, &mut found, coded).await {
-            return self.ask_anew(host, request, found, trip.why).await;
-        }
+        let now = trip.received;
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let shown = (found.entry.clone(), found.form.take());

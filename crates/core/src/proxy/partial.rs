@@ -113,8 +113,7 @@ impl Proxy {
         let answer = serve::stored(host, &self.sending, &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
-            let entry = self.compressed(&own, &request.target, entry).await;
-            self.tiers(&own).store(&request.key, &request.url(), entry, &Place::Over(found), trip.received).await;
+            self.put(&own, &request, entry, &Place::Over(found), trip.received).await;
         });
         answer
     }
@@ -187,7 +186,7 @@ impl Proxy {
             Lookup::Found(found) => found,
             Lookup::OtherVariants(_) | Lookup::Nothing(_) => {
                 if let Some(entry) = alone(body) {
-                    tiers.store(&request.key, &url, entry, place, trip.received).await;
+                    self.put(host, request, entry, place, trip.received).await;
                 }
                 return;
             }
@@ -229,8 +228,7 @@ impl Proxy {
             Union::Different => None,
         };
         if let Some(entry) = entry {
-            let entry = self.compressed(host, &request.target, entry).await;
-            tiers.store(&request.key, &url, entry, &Place::Over(found), trip.received).await;
+            self.put(host, request, entry, &Place::Over(found), trip.received).await;
         }
     }
 }

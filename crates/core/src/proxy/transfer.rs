@@ -223,8 +223,7 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        let entry = self.compressed(host, &request.target, entry).await;
-        self.tiers(host).store(&request.key, &request.url(), entry, place, trip.received).await;
+        self.put(host, request, entry, place, trip.received).await;
     }
 }
 

@@ -4,18 +4,21 @@
 //! origin's: it has a weak form of the origin's ETag, and no ranges. What is stored of the fields is the origin's; they are made to
 //! fit when a form is sent.
 
-use super::directives::{self, RequestControl, ResponseControl, members};
+use super::directives::{RequestControl, members};
 use super::vary::weight;
 use crate::config::Policy;
 use crate::decision::NotCompressed;
 use crate::entry::Entry;
-use crate::entry::coded::{Coding, Form, MAX_SIZE};
+use crate::entry::coded::{Coding, Codings, Form, MAX_SIZE};
 use crate::fields::Fields;
 use http::Method;
 
 /// Content up to this size, in bytes, is kept as it came beside its coded forms: to keep it costs less than to restore it for each
 /// client that takes no coding.
 pub const KEPT_PLAIN: u64 = 16 << 10;
+
+/// Where no-transform may stand: the message has it, whoever it is for.
+const CONTROLS: [&str; 3] = ["cache-control", "cdn-cache-control", "terrace-cache-control"];
 
 /// Fields that are true of these bytes alone (RFC 9530 2, 3; RFC 9421).
 const OF_THE_BYTES: [&str; 6] =
@@ -46,9 +49,10 @@ pub fn compressible(status: u16, fields: &Fields, length: Option<u64>, policy: &
         Some(length) if length > MAX_SIZE => return Err(NotCompressed::TooLarge),
         _ => {}
     }
-    // Whoever says it in a field for caches alone means this one.
-    let said = ResponseControl::parse(fields.get_all("cache-control")).no_transform;
-    match said || directives::response_control(fields).0.no_transform {
+    let is_said = |name: &str| {
+        fields.get_all(name).flat_map(members).any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+    };
+    match CONTROLS.into_iter().any(is_said) {
         true => Err(NotCompressed::NoTransform),
         false => Ok(()),
     }
@@ -61,12 +65,7 @@ pub fn is_worth_it(coded: usize, content: usize) -> bool {
 
 /// The coding of those at hand in which a client is sent a stored response; `None` for its content as it came. Ranges are those of the
 /// content as it came (RFC 9110 14.2), and a client that asks to be spared transformations is (RFC 9111 5.2.1.6).
-pub fn form(
-    method: &Method,
-    request: &Fields,
-    control: &RequestControl,
-    at_hand: impl Fn(Coding) -> bool,
-) -> Option<Coding> {
+pub fn form(method: &Method, request: &Fields, control: &RequestControl, at_hand: Codings) -> Option<Coding> {
     if control.no_transform || (*method == Method::GET && request.contains("range")) {
         return None;
     }
@@ -77,7 +76,7 @@ pub fn form(
 ///
 /// No coding is also sent where no Accept-Encoding is there, as clients without one seldom know any; and where nothing at hand is
 /// acceptable, be it `identity;q=0`: better that than nothing.
-pub fn preferred(request: &Fields, at_hand: impl Fn(Coding) -> bool) -> Option<Coding> {
+pub fn preferred(request: &Fields, at_hand: Codings) -> Option<Coding> {
     let mut asked = [None::<u32>; Coding::ALL.len()];
     let (mut any, mut identity) = (None, None);
     for member in request.get_all("accept-encoding").flat_map(members) {
@@ -99,7 +98,7 @@ pub fn preferred(request: &Fields, at_hand: impl Fn(Coding) -> bool) -> Option<C
     let mut best_q = identity.unwrap_or(1).max(1);
     for (coding, q) in Coding::ALL.into_iter().zip(asked) {
         let q = q.or(any).unwrap_or(0);
-        if at_hand(coding) && (q > best_q || q == best_q && best.is_none()) {
+        if at_hand.has(coding) && (q > best_q || q == best_q && best.is_none()) {
             (best, best_q) = (Some(coding), q);
         }
     }
@@ -125,13 +124,11 @@ pub fn show(entry: &mut Entry, form: Form) {
 
 /// Says that the coding was chosen by the request, or will be for the next one (RFC 9110 12.5.5).
 pub fn vary_on_encoding(fields: &mut Fields) {
-    let Some(named) = fields.combined("vary").filter(|named| !named.trim_ascii().is_empty()) else {
-        return fields.set("vary", "Accept-Encoding");
-    };
     let enough = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding");
-    if !members(&named).any(enough) {
-        let value = [&*named, b", Accept-Encoding"].concat();
-        fields.set("vary", value);
+    if !fields.get_all("vary").flat_map(members).any(enough) {
+        fields.retain(|name, value| name != "vary" || !value.is_empty());
+        fields.append("vary", "Accept-Encoding");
+        fields.join("vary", b", ");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod coding;
 mod failures;
 mod flow;
 mod memory;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use terrace_core::Proxy;
 use terrace_core::capture::Capture;
 use terrace_core::config::Config;
-use terrace_core::entry::coded::Coding;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::fields::Fields;
 use terrace_core::hex;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
@@ -389,7 +389,7 @@ impl Host for Fake {
     type Kv = Fake;
     type Sql = Fake;
     const KV_WRITES_ARE_FREE: bool = true;
-    const CODINGS: &'static [Coding] = &[Coding::Br, Coding::Gzip];
+    const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Gzip);
 
     fn kv(&self) -> &Fake {
         self
