@@ -4,6 +4,8 @@
 //! without standing in `exceptions.toml` fails the run, an exception that passes does too, and so does every required or
 //! optimal test that `baseline.json` has seen passing.
 
+pub mod page;
+
 use crate::host::{Host, Place, Process};
 use crate::npm;
 use anyhow::{Context, Result, bail, ensure};
@@ -27,7 +29,7 @@ const CONFIG: &str = "[cache]\nprofile = \"rfc9111\"\n";
 const LIST: &str = "import suites from 'http-cache-tests/tests/index.mjs';
 import surrogate from 'http-cache-tests/tests/surrogate-control.mjs';
 const list = [...suites, surrogate].flatMap(suite => suite.tests.map(test => ({
-  suite: suite.id, id: test.id, name: test.name, kind: test.kind || 'required',
+  suite: suite.id, area: suite.name, id: test.id, name: test.name, kind: test.kind || 'required',
   depends_on: test.depends_on || [], browser_only: test.browser_only === true })));
 console.log(JSON.stringify(list));";
 
@@ -47,6 +49,7 @@ pub enum Kind {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Test {
     suite: String,
+    area: String,
     id: String,
     name: String,
     kind: Kind,
@@ -123,15 +126,20 @@ fn node(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the suite against a host.
-pub fn run(host: Host) -> Result<Outcome> {
-    install()?;
+/// Every test of the package that is about shared caches.
+fn list() -> Result<Vec<Test>> {
     let listed = node(&["--input-type=module", "-e", LIST]).current_dir(folder()).output()?;
     ensure!(listed.status.success(), "the suite cannot be listed: {}", String::from_utf8_lossy(&listed.stderr));
     let mut tests: Vec<Test> = serde_json::from_slice(&listed.stdout)?;
     // Those are about caches inside browsers.
     tests.retain(|test| !test.browser_only);
+    Ok(tests)
+}
 
+/// Runs the suite against a host.
+pub fn run(host: Host) -> Result<Outcome> {
+    install()?;
+    let tests = list()?;
     let package = folder().join("node_modules/http-cache-tests");
     let dir = tempfile::Builder::new().prefix("terrace-conformance-").tempdir()?;
     let places = [dir.path().join("origin"), dir.path().join("cache")];
@@ -255,8 +263,7 @@ impl Outcome {
 
     /// Compares with the exceptions and the baseline. The error lists everything that is wrong; the text what has improved.
     pub fn judge(&self) -> Result<String> {
-        let exceptions: Exceptions = toml::from_str(&std::fs::read_to_string(folder().join("exceptions.toml"))?)
-            .context("tests/conformance/exceptions.toml")?;
+        let exceptions = exceptions()?;
         let mut wrong = Vec::new();
         let mut excepted = BTreeSet::new();
         for exception in &exceptions.exception {
@@ -321,4 +328,9 @@ impl Outcome {
 fn baseline() -> Result<Baseline> {
     let text = std::fs::read_to_string(folder().join("baseline.json"))?;
     serde_json::from_str(&text).context("tests/conformance/baseline.json")
+}
+
+fn exceptions() -> Result<Exceptions> {
+    let text = std::fs::read_to_string(folder().join("exceptions.toml"))?;
+    toml::from_str(&text).context("tests/conformance/exceptions.toml")
 }

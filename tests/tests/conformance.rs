@@ -34,3 +34,8 @@ fn the_public_suite_passes_as_it_did_with_fresh_instances() {
 fn the_public_suite_passes_as_it_did_on_workerd() {
     passes_as_it_did(Host::Workerd);
 }
+
+#[test]
+fn the_page_says_what_the_results_are() {
+    conformance::page::check().unwrap_or_else(|wrong| panic!("{wrong:#}"));
+}

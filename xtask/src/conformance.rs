@@ -21,6 +21,22 @@ pub struct Options {
     no_build: bool,
 }
 
+#[derive(Args)]
+#[command(after_help = "Example:\n  cargo xtask conformance-page --bless\n\nThe page is docs/conformance.md.")]
+pub struct Page {
+    /// Write the page anew.
+    #[arg(long)]
+    bless: bool,
+}
+
+/// Compares the page with the committed results, or writes it.
+pub fn page(options: &Page) -> Result<()> {
+    if options.bless {
+        std::fs::write(conformance::page::file(), conformance::page::written()?)?;
+    }
+    conformance::page::check()
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Name {

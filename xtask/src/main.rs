@@ -25,6 +25,8 @@ enum Chore {
     Test(test::Options),
     /// Runs the public HTTP cache test suite and compares it with the baseline.
     Conformance(conformance::Options),
+    /// Compares docs/conformance.md with the committed results of the public suite.
+    ConformancePage(conformance::Page),
     /// Prints how large the Worker and the Spin component are, and compares with docs/size.md.
     Size(size::Options),
     /// Compares L1 hits of `terrace serve` with native hyper and nginx proxy_cache, on this machine, in one run.
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Test(options) => test::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
+        Chore::ConformancePage(options) => conformance::page(&options),
         Chore::Size(options) => size::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::BenchWorker(options) => bench::worker::run(&options),

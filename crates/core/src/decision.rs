@@ -171,6 +171,8 @@ reasons! {
         ProxyConfigurationError = "proxy_configuration_error",
         /// only-if-cached, or an offline route, and nothing usable is stored: 504 (RFC 9111 5.2.1.7).
         OnlyIfCached = "only-if-cached",
+        /// The request was sent by this deployment before: 508 (RFC 8586 2).
+        LoopDetected = "proxy_loop_detected",
         /// Too much content waits for slow readers: 503.
         Overloaded = "proxy_internal_error",
         /// The request is malformed: 400.

@@ -3,7 +3,7 @@
 //! A key is BLAKE3 over length-prefixed parts, so no content of one part can pass for another. The path is taken as sent:
 //! percent-encoding is normalised (RFC 3986 6.2.2), never decoded and joined.
 
-use crate::config::{Policy, Query, glob, normal_percent};
+use crate::config::{Policy, normal_percent};
 use crate::fields::Fields;
 use crate::hex;
 use crate::rules::{connection, vary};
@@ -27,7 +27,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What of a request names the object.
+/// What of a request names the object: target and fields as [`reduce`](crate::rules::reduce) leaves them.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// The configured origin: another one is another object, though stores may be shared or left over.
@@ -36,7 +36,7 @@ pub struct Parts<'a> {
     pub scheme: &'a str,
     /// Host and port, as the client sent them.
     pub authority: &'a str,
-    /// Path and query, as the client sent them.
+    /// Path and query.
     pub target: &'a str,
     /// Its fields, for the key parts that a route adds.
     pub fields: &'a Fields,
@@ -58,21 +58,27 @@ pub fn primary(parts: Parts<'_>, policy: &Policy) -> Key {
         None => hash.part(b""),
         Some(query) => {
             hash.part(b"?");
-            hash.part(filtered_query(query, &policy.query).as_bytes());
+            hash.part(normal_percent(query).as_bytes());
         }
     }
     // What the origin does not see must not part objects, and what it does see must not be hidden from the key.
-    let seen =
-        if policy.vary.is_empty() { Cow::Borrowed(parts.fields) } else { connection::seen_by_origin(parts.fields) };
+    let seen = if policy.vary.is_empty() && policy.key.tenant.is_none() {
+        Cow::Borrowed(parts.fields)
+    } else {
+        connection::seen_by_origin(parts.fields)
+    };
     for name in &policy.vary {
-        hash.part(name.as_bytes());
-        match seen.combined(name) {
-            None => hash.part(b"-"),
-            Some(value) => {
-                hash.part(b"+");
-                hash.part(&vary::normalise(name, &value));
-            }
-        }
+        hash.field(name, name, &seen);
+    }
+    // No field's name has a colon.
+    if policy.key.cookies.as_ref().is_some_and(|names| !names.is_empty()) {
+        hash.field("key:cookies", "cookie", &seen);
+    }
+    if !policy.key.language.is_empty() {
+        hash.field("key:language", "accept-language", &seen);
+    }
+    if let Some(tenant) = &policy.key.tenant {
+        hash.field("key:tenant", tenant, &seen);
     }
     hash.finish()
 }
@@ -99,6 +105,30 @@ pub fn variant<'a>(
     hash.finish()
 }
 
+/// The key under which is remembered in which life of the URL the objects are that are keyed by content; `primary` is the URL's.
+pub fn contents(primary: &Key) -> Key {
+    let mut hash = Parted::new("terrace contents key v1");
+    hash.part(&primary.0);
+    hash.finish()
+}
+
+/// The key under which the last No-Vary-Search of a path is remembered; `path` is the primary key of the path alone.
+pub fn variances(path: &Key) -> Key {
+    let mut hash = Parted::new("terrace variances key v1");
+    hash.part(&path.0);
+    hash.finish()
+}
+
+/// The key of what was answered to this content, sent with this method, in this life of the URL; `contents` is that of [`contents`].
+/// The fields that say what the content is are part of it (RFC 10008 2.7).
+pub fn content(contents: &Key, life: u64, method: &str, fields: &Fields, content: &[u8]) -> Key {
+    let of = |name: &'static str| (name, fields.combined(name));
+    let described = ["content-type", "content-encoding", "content-language", "content-location"].map(of);
+    let described = described.iter().map(|(name, value)| (*name, value.as_deref()));
+    // No field's name has a colon.
+    variant(contents, life, described.chain([("key:method", Some(method.as_bytes())), ("key:content", Some(content))]))
+}
+
 /// BLAKE3 over parts, each behind its length.
 struct Parted(blake3::Hasher);
 
@@ -107,6 +137,18 @@ impl Parted {
         let mut hash = Parted(blake3::Hasher::new());
         hash.part(purpose.as_bytes());
         hash
+    }
+
+    /// A field's value in normal form, or that there is none, behind what it is in the key.
+    fn field(&mut self, part: &str, name: &str, fields: &Fields) {
+        self.part(part.as_bytes());
+        match fields.combined(name) {
+            None => self.part(b"-"),
+            Some(value) => {
+                self.part(b"+");
+                self.part(&vary::normalise(name, &value));
+            }
+        }
     }
 
     fn part(&mut self, bytes: &[u8]) {
@@ -127,21 +169,6 @@ fn normal_authority(scheme: &str, authority: &str) -> String {
         Some(host) => host.to_string(),
         None => lower.strip_suffix(':').map(str::to_string).unwrap_or(lower),
     }
-}
-
-/// The query as it enters the key: ignored parameters left out, sorted by name where the route says so.
-fn filtered_query<'a>(query: &'a str, rule: &Query) -> Cow<'a, str> {
-    let query = normal_percent(query);
-    if rule.ignore.is_empty() && !rule.sort {
-        return query;
-    }
-    let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_string();
-    let mut pairs: Vec<&str> =
-        query.split('&').filter(|pair| !rule.ignore.iter().any(|p| glob(p, &name(pair)))).collect();
-    if rule.sort {
-        pairs.sort_by_key(|pair| name(pair));
-    }
-    pairs.join("&").into()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::config::Config;
+use crate::rules::reduce;
 
 fn policy(text: &str) -> Policy {
     let text = format!("[origin]\nurl = \"http://o\"\n[[route]]\nmatch = \"*\"\n{text}");
@@ -8,6 +9,9 @@ fn policy(text: &str) -> Policy {
 }
 
 fn key(authority: &str, target: &str, fields: &Fields, policy: &Policy) -> Key {
+    let (target, mut fields) = (&*reduce::target(target, &policy.query), fields.clone());
+    reduce::fields(&mut fields, policy);
+    let fields = &fields;
     primary(Parts { origin: "http://o/", scheme: "http", authority, target, fields }, policy)
 }
 
@@ -63,6 +67,30 @@ fn a_routes_vary_is_part_of_the_key() {
     assert_ne!(with("de"), with("en"));
     assert_ne!(with("de"), key("a", "/x", &Fields::new(), &policy));
     assert_eq!(with("de, en"), with("de,en"));
+}
+
+#[test]
+fn cookies_language_and_tenant_are_part_of_the_key_where_the_route_says_so() {
+    let of = |route: &str, lines: &[(&str, &str)]| {
+        let fields = lines.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        key("a", "/x", &fields, &policy(route))
+    };
+    const COOKIES: &str = "key = { cookies = [\"plan\"] }";
+    let plan = |cookie| of(COOKIES, &[("cookie", cookie)]);
+    assert_eq!(plan("plan=pro"), plan("session=1; plan=pro"));
+    assert_ne!(plan("plan=pro"), plan("plan=free"));
+    assert_eq!(plan("session=1"), of(COOKIES, &[]));
+    assert_ne!(plan("session=1"), plan("plan="));
+    const LANGUAGE: &str = "key = { language = [\"en\", \"de\"] }";
+    let language = |asked| of(LANGUAGE, &[("accept-language", asked)]);
+    assert_eq!(language("de-AT, en;q=0.5"), language("de"));
+    assert_ne!(language("de"), language("en"));
+    assert_eq!(language("fr"), of(LANGUAGE, &[]));
+    const TENANT: &str = "key = { tenant = \"header:x-tenant\" }";
+    let tenant = |name| of(TENANT, &[("x-tenant", name)]);
+    assert_ne!(tenant("one"), tenant("two"));
+    // One value as two parts of a key is two keys.
+    assert_ne!(tenant("one"), of("vary = [\"x-tenant\"]", &[("x-tenant", "one")]));
 }
 
 #[test]

@@ -1,30 +1,11 @@
 //! Whatever the text, reading it ends with a configuration or with errors that can be shown.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#[path = "../../../fuzz/src/lib.rs"]
+mod fuzz;
 
+use fuzz::config::{origin, reads};
 use proptest::prelude::*;
-use terrace_core::config::{Config, glob};
-
-/// Reads a text, and looks at every place an error names.
-fn read(text: &str) -> Result<(), TestCaseError> {
-    match Config::parse(text, "t.toml") {
-        Ok(config) => {
-            config.policy("/a");
-            config.secrets().for_each(drop);
-        }
-        Err(errors) => {
-            prop_assert!(errors.iter().next().is_some());
-            let lines = text.split('\n').count();
-            for error in &errors {
-                prop_assert!((1..=lines).contains(&error.line), "{error:?}");
-                let line = text.split('\n').nth(error.line - 1).unwrap_or_default();
-                prop_assert!((1..=line.chars().count() + 2).contains(&error.column), "{error:?}");
-            }
-            prop_assert!(!errors.to_string().is_empty());
-        }
-    }
-    Ok(())
-}
+use terrace_core::config::glob;
 
 /// Words of the schema and of TOML, in any order: it gets further than arbitrary text does.
 fn words() -> impl Strategy<Value = String> {
@@ -68,7 +49,13 @@ fn words() -> impl Strategy<Value = String> {
         "vary",
         "query",
         "ignore",
+        "allow",
         "sort",
+        "cookies",
+        "language",
+        "tenant",
+        "content",
+        "methods",
         "tags",
         "rate",
         "key",
@@ -143,38 +130,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn arbitrary_text(text in "\\PC{0,200}") { read(&text)?; }
+    fn arbitrary_text(text in "\\PC{0,200}") { reads(&text); }
 
     #[test]
-    fn arbitrary_characters(text in any::<String>()) { read(&text)?; }
+    fn arbitrary_characters(text in any::<String>()) { reads(&text); }
 
     #[test]
-    fn arbitrary_words(text in words()) { read(&text)?; }
+    fn arbitrary_words(text in words()) { reads(&text); }
 
     #[test]
-    fn arbitrary_lines(text in lines()) { read(&text)?; }
+    fn arbitrary_lines(text in lines()) { reads(&text); }
 
     #[test]
-    fn any_url(text in "https?://\\PC{0,30}") {
-        let mut config = Config::default();
-        if config.set_origin(&text).is_ok() {
-            let url = config.origin.url.unwrap();
-            prop_assert!(matches!(url.scheme(), "http" | "https") && url.has_host());
-            prop_assert!(url.username().is_empty() && url.password().is_none());
-            prop_assert!(url.query().is_none() && url.fragment().is_none());
-        }
-    }
+    fn any_url(text in "https?://\\PC{0,30}") { origin(&text); }
 
     /// A pattern agrees with its plain definition.
     #[test]
     fn any_glob(pattern in "[ab*]{0,7}", text in "[ab]{0,8}") {
-        fn plain(pattern: &[u8], text: &[u8]) -> bool {
-            match pattern {
-                [] => text.is_empty(),
-                [b'*', rest @ ..] => (0..=text.len()).any(|n| plain(rest, &text[n..])),
-                [c, rest @ ..] => text.first() == Some(c) && plain(rest, &text[1..]),
-            }
-        }
-        prop_assert_eq!(glob(&pattern, &text), plain(pattern.as_bytes(), text.as_bytes()));
+        prop_assert_eq!(glob(&pattern, &text), fuzz::key::plain_glob(pattern.as_bytes(), text.as_bytes()));
     }
 }

@@ -65,10 +65,12 @@ fn the_examples_of_the_shipped_file_are_right() {
     let config = parse(&lines.join("\n"));
     assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY"]);
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
-    assert_eq!(config.routes.len(), 2);
+    assert_eq!(config.routes.len(), 4);
+    let shop = config.policy("/shop/1");
+    assert_eq!((shop.key.language.len(), shop.key.tenant.as_deref()), (2, Some("x-tenant")));
     let products = config.policy("/api/products/7");
     assert_eq!(products.ttl, Some(secs(3600)));
-    assert_eq!(products.query, Query { ignore: vec!["utm_*".to_string()], sort: true });
+    assert_eq!(products.query, Query { allow: None, ignore: vec!["utm_*".to_string()], sort: true });
     assert_eq!(products.stale_if_error, secs(7 * 86_400));
     assert_eq!(config.policy("/api/account/me").cache, CacheMode::Off);
     assert_eq!(config.policy("/"), &config.default_policy);
@@ -144,6 +146,42 @@ fn a_route_overrides_the_cache_section() {
     assert_eq!((rest.default_ttl, rest.negative_ttl.len(), rest.ttl), (secs(3), 0, None));
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(1)), (410, secs(2))]);
     assert_eq!(config.routes[0].pattern, "/a/*");
+}
+
+#[test]
+fn a_deployment_is_known_by_its_origin_or_by_the_name_that_it_is_given() {
+    let of = |text: &str| parse(text).cdn_id().to_string();
+    let derived = of("origin.url = 'http://a.example'");
+    assert_eq!((derived.len(), derived.starts_with("terrace-")), (24, true));
+    assert_ne!(derived, of("origin.url = 'http://b.example'"));
+    assert_ne!(derived, of("origin.url = 'http://a.example/base'"));
+    assert_eq!(derived, of("origin.url = 'HTTP://A.example:80/'"));
+    assert_eq!(of("origin.url = 'http://a.example'\norigin.cdn_id = 'edge-eu'"), "edge-eu");
+}
+
+#[test]
+fn key_parts() {
+    let config = parse(
+        "[[route]]\nmatch = '/a'\nquery = { allow = ['page', 'filter_*'], ignore = ['filter_x'] }\n\
+         key = { cookies = ['Plan'], language = ['en', 'pt-BR'], tenant = 'header:X-Tenant' }\n\
+         [[route]]\nmatch = '/b'\nquery = { allow = [] }\nkey = { cookies = [] }",
+    );
+    let [a, b] = [&config.routes[0].policy, &config.routes[1].policy];
+    let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        (a.query.allow.clone(), a.query.ignore.clone()),
+        (Some(names(&["page", "filter_*"])), names(&["filter_x"]))
+    );
+    assert_eq!((b.query.allow.clone(), b.key.cookies.clone()), (Some(vec![]), Some(vec![])));
+    assert_eq!((a.key.cookies.clone(), a.key.language.clone()), (Some(names(&["Plan"])), names(&["en", "pt-BR"])));
+    assert_eq!((a.key.tenant.as_deref(), b.key.tenant.as_deref()), (Some("x-tenant"), None));
+    let content = |key: &str| {
+        let rule = parse(&format!("[[route]]\nmatch = '/a'\nkey = {{ {key} }}")).routes[0].policy.key.content.clone();
+        rule.map(|rule| (rule.max_size, rule.methods.iter().map(|method| method.to_string()).collect::<Vec<_>>()))
+    };
+    assert_eq!(content(""), None);
+    assert_eq!(content("content = '64KiB'"), Some((65_536, names(&["QUERY"]))));
+    assert_eq!(content("content = '1MiB', methods = ['POST', 'QUERY']"), Some((MIB, names(&["POST", "QUERY"]))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! RFC 9111 5.2 and 5.4, RFC 9213 2, Surrogate-Control: a row per sentence.
+//! RFC 9111 5.2 and 5.4, Surrogate-Control: a row per sentence. RFC 9213 has rules_targeted.rs.
 
 mod rules_support;
 
@@ -99,55 +99,6 @@ fn what_private_and_no_cache_cover() {
         let line = line.to_lowercase().replace("private", "no-cache");
         assert_eq!(cc(&line).no_cache, *expected, "5.2.2.4: {line}");
     }
-}
-
-#[test]
-fn targeted_fields_go_first() {
-    use ControlSource::{CacheControl, Surrogate, Targeted};
-    type Row = (&'static [(&'static str, &'static str)], ControlSource, Option<u64>, &'static str);
-    let rows: &[Row] = &[
-        (&[("cdn-cache-control", "max-age=3600")], Targeted, Some(3600), "2"),
-        (&[("cache-control", "max-age=1"), ("cdn-cache-control", "max-age=3600")], Targeted, Some(3600), "2.2"),
-        (&[("cdn-cache-control", "max-age=1"), ("terrace-cache-control", "max-age=2")], Targeted, Some(2), "2.2"),
-        (&[("surrogate-control", "max-age=1"), ("cdn-cache-control", "max-age=2")], Targeted, Some(2), "2.2"),
-        (&[("cdn-cache-control", "max-age=2147483648")], Targeted, Some(1 << 31), "2.1"),
-        (&[("cdn-cache-control", "max-age=99999999999")], Targeted, Some(1 << 31), "2.1"),
-        (&[("cdn-cache-control", "max-age=-5")], Targeted, Some(0), "negative: stale"),
-        (&[("cdn-cache-control", "foobar, max-age=3600")], Targeted, Some(3600), "2.1 extensions"),
-        (&[("cdn-cache-control", "max-age=60;x=1")], Targeted, Some(60), "2.1 parameters are ignored"),
-        (
-            &[("cdn-cache-control", "max-age=1"), ("cdn-cache-control", "max-age=2")],
-            Targeted,
-            Some(2),
-            "RFC 9651 4.2.2",
-        ),
-        (&[("cdn-cache-control", ""), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 empty: absent"),
-        (&[("cdn-cache-control", "MaX-aGe=3600"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 no key"),
-        (&[("cdn-cache-control", "max-age =100"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1"),
-        (&[("cdn-cache-control", "max-age= 100"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1"),
-        (&[("cdn-cache-control", "max-age=9, &&&"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1"),
-        (&[("cdn-cache-control", "max-age=\"9\""), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
-        (&[("cdn-cache-control", "max-age=9.5"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
-        (&[("cdn-cache-control", "max-age"), ("cache-control", "max-age=5")], CacheControl, Some(5), "2.1 type"),
-        (
-            &[("terrace-cache-control", "&"), ("cdn-cache-control", "max-age=6")],
-            Targeted,
-            Some(6),
-            "2.2 next in the list",
-        ),
-        (&[("cdn-cache-control", "&"), ("surrogate-control", "max-age=6")], Surrogate, Some(6), "next in the list"),
-    ];
-    for (lines, source, max_age, section) in rows {
-        let (control, from) = response_control(&fields(lines));
-        assert_eq!((from, control.max_age), (*source, *max_age), "RFC 9213 {section}: {lines:?}");
-    }
-    let of = |value: &str| response_control(&fields(&[("cdn-cache-control", value), ("cache-control", "no-store")])).0;
-    assert!(!of("max-age=5").no_store, "2.2 Cache-Control does not count");
-    assert!(of("no-store").no_store && of("no-store=1").no_store && !of("no-store=?0").no_store, "2.1 booleans");
-    assert!(of("private").private.is_whole() && of("no-cache").no_cache.is_whole());
-    assert_eq!(of("private=\"a, b\"").private.fields(), ["a", "b"]);
-    assert_eq!(of("no-cache=a").no_cache.fields(), ["a"]);
-    assert!(of("must-revalidate").must_revalidate && of("proxy-revalidate").proxy_revalidate);
 }
 
 #[test]

@@ -22,9 +22,9 @@ const listed = (headers) => {
 // ASCII, for which a decoder costs more than all the rest of an answer.
 const decoder = new TextDecoder();
 const ascii = (bytes) => String.fromCharCode.apply(null, bytes);
+const linesOf = (bytes, isAscii) => (isAscii && bytes.length < 8192 ? ascii(bytes) : decoder.decode(bytes)).split("\n");
 const fields = (bytes, isAscii, once) => {
-  const text = isAscii && bytes.length < 8192 ? ascii(bytes) : decoder.decode(bytes);
-  const lines = text.split("\n");
+  const lines = linesOf(bytes, isAscii);
   if (!once) return pairs(lines);
   const headers = {};
   for (let i = 1; i < lines.length; i += 2) headers[lines[i - 1]] = lines[i];
@@ -44,22 +44,35 @@ export const variable = (call, name) => {
   return typeof value === "string" ? value : undefined;
 };
 
-// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. Returns what was wrong, if anything.
-export const respond = (call, status, head, isAscii, once, body) => {
+// What has gone out and may again, by number.
+const heads = [];
+export const keepHead = (number, head, isAscii, once) => {
+  heads[number] = new Headers(fields(head, isAscii, once));
+};
+
+// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. The fields are those kept under `known`,
+// unless it is -1, and these. Returns what was wrong, if anything.
+export const respond = (call, status, known, head, isAscii, once, body) => {
   try {
-    call.resolve(new Response(body, { status, headers: fields(head, isAscii, once), encodeBody: "manual" }));
+    const headers = known < 0 ? fields(head, isAscii, once) : heads[known];
+    const response = new Response(body, { status, headers, encodeBody: "manual" });
+    if (known >= 0) {
+      const lines = linesOf(head, isAscii);
+      for (let i = 1; i < lines.length; i += 2) response.headers.append(lines[i - 1], lines[i]);
+    }
+    call.resolve(response);
   } catch (error) {
     return said(error);
   }
 };
 
 // With content of the module's, which is copied, since its memory changes.
-export const respondCopy = (call, status, head, isAscii, once, content) =>
-  respond(call, status, head, isAscii, once, content.slice());
+export const respondCopy = (call, status, known, head, isAscii, once, content) =>
+  respond(call, status, known, head, isAscii, once, content.slice());
 
 // With a part of a value that KV gave.
-export const respondPart = (call, status, head, isAscii, once, value, start, length) =>
-  respond(call, status, head, isAscii, once, new Uint8Array(value, start, length));
+export const respondPart = (call, status, known, head, isAscii, once, value, start, length) =>
+  respond(call, status, known, head, isAscii, once, new Uint8Array(value, start, length));
 
 // Ends a call that wants no answer.
 export const end = (call) => call.resolve();

@@ -1,5 +1,6 @@
 //! The client's request into the core's words, and the core's response into JavaScript's.
 
+use crate::heads::{self, Head};
 use crate::host::Event;
 use crate::lines;
 use crate::platform::{self, Call};
@@ -61,22 +62,25 @@ fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>
         // The platform knows the length, and a field less is a field less.
         fields.remove("content-length");
     }
-    let lines = lines::write(&fields);
+    let (known, lines) = match heads::of(&fields) {
+        Head::Known(number, lines) => (i32::try_from(number).unwrap_or(-1), lines),
+        Head::New(lines) => (-1, lines),
+    };
     let (call, status, head) = (&event.call, status.as_u16(), lines.bytes());
     let (ascii, once) = (lines.is_ascii(), lines.has_each_once());
     let bytes = match body {
         // The platform takes no content with these.
         _ if matches!(status, 204 | 205 | 304) => {
-            return platform::respond(call, status, head, ascii, once, JsValue::NULL);
+            return platform::respond(call, status, known, head, ascii, once, JsValue::NULL);
         }
-        Body::Empty => return platform::respond(call, status, head, ascii, once, JsValue::NULL),
-        Body::Stream(stream) => return platform::respond(call, status, head, ascii, once, stream.take()),
+        Body::Empty => return platform::respond(call, status, known, head, ascii, once, JsValue::NULL),
+        Body::Stream(stream) => return platform::respond(call, status, known, head, ascii, once, stream.take()),
         Body::Full(bytes) => bytes,
     };
     match event.part(&bytes).zip(u32::try_from(bytes.len()).ok()) {
         Some(((value, start), length)) => {
-            platform::respond_part(call, status, head, ascii, once, &value, start, length)
+            platform::respond_part(call, status, known, head, ascii, once, &value, start, length)
         }
-        None => platform::respond_copy(call, status, head, ascii, once, &bytes),
+        None => platform::respond_copy(call, status, known, head, ascii, once, &bytes),
     }
 }

@@ -4,6 +4,7 @@
 //! JavaScript and Wasm, since each costs, and none for a field or a chunk. What may not enter: any caching rule. An adapter that
 //! reads Cache-Control is a defect.
 
+mod heads;
 mod host;
 mod inbound;
 mod kv;

@@ -41,10 +41,15 @@ impl Lines {
 
 /// Puts a text together. JavaScript's strings are no bytes: what is not UTF-8 goes out as U+FFFD, as it comes in.
 pub fn write(fields: &Fields) -> Lines {
+    write_only(fields, |_| true)
+}
+
+/// The same of the fields with these names.
+pub fn write_only(fields: &Fields, wanted: impl Fn(&str) -> bool) -> Lines {
     let list = fields.as_list();
     let mut text = String::with_capacity(fields.bytes() + 2 * list.len());
     let mut once = true;
-    for (n, (name, value)) in list.iter().enumerate() {
+    for (n, (name, value)) in list.iter().enumerate().filter(|(_, (name, _))| wanted(name)) {
         text.push_str(name);
         text.push('\n');
         match std::str::from_utf8(value) {

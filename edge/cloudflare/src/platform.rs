@@ -21,12 +21,26 @@ extern "C" {
     pub fn configuration() -> String;
     pub fn variable(call: &Call, name: &str) -> Option<String>;
 
-    /// Returns what was wrong, if anything; so do the next two.
-    pub fn respond(call: &Call, status: u16, head: &[u8], ascii: bool, once: bool, body: JsValue) -> Option<String>;
+    /// Keeps fields under a number, in place of what had it.
+    #[wasm_bindgen(catch, js_name = keepHead)]
+    pub fn keep_head(number: u32, head: &[u8], ascii: bool, once: bool) -> Result<(), JsValue>;
+
+    /// The fields are `head`, beside those kept under `known`, which is -1 for none. Returns what was wrong, if anything; so do the
+    /// next two.
+    pub fn respond(
+        call: &Call,
+        status: u16,
+        known: i32,
+        head: &[u8],
+        ascii: bool,
+        once: bool,
+        body: JsValue,
+    ) -> Option<String>;
     #[wasm_bindgen(js_name = respondCopy)]
     pub fn respond_copy(
         call: &Call,
         status: u16,
+        known: i32,
         head: &[u8],
         ascii: bool,
         once: bool,
@@ -36,6 +50,7 @@ extern "C" {
     pub fn respond_part(
         call: &Call,
         status: u16,
+        known: i32,
         head: &[u8],
         ascii: bool,
         once: bool,

@@ -15,6 +15,8 @@ pub const ALL: &[Behaviour] = behaviours![
     configured_fields_are_sent_and_replace_what_a_client_sends,
     a_client_cannot_forge_what_we_say,
     via_is_added_on_both_ways,
+    a_request_that_comes_back_is_a_508,
+    two_caches_in_a_row_are_no_loop,
     the_date_is_the_one_of_the_origin,
     a_response_without_a_date_gets_one,
     unusual_field_values_survive_storage,
@@ -161,6 +163,33 @@ async fn via_is_added_on_both_ways(world: World) {
         let via = response.fields.joined("via");
         assert_eq!(via.matches("terrace").count(), 1, "{response:?}");
     }
+}
+
+async fn a_request_that_comes_back_is_a_508(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    origin.serve("/x", Reply::fresh("x"));
+    terrace.get_with("/x", "CDN-Loop", "other; a=1").await.has_status(200);
+    let sent = origin.last("/x").fields.joined("cdn-loop");
+    assert!(sent.starts_with("other; a=1, terrace-"), "{sent}");
+    // The origin sends it back here, and nothing that a client may say hides that.
+    let asked = origin.seen().len();
+    for request in
+        [Request::get("/x"), Request::get("/y").with("Connection", "cdn-loop"), Request::new("POST", "/x").body("")]
+    {
+        let response = terrace.send(&request.with("CDN-Loop", sent.clone())).await;
+        response.is_problem(508);
+        assert_eq!(response.proxy_error(), "proxy_loop_detected");
+    }
+    assert_eq!(origin.seen().len(), asked);
+}
+
+async fn two_caches_in_a_row_are_no_loop(world: World) {
+    let (origin, inner) = world.serve("").await;
+    let outer = world.in_front_of(&format!("http://{}", inner.address()), "", &[]).await;
+    origin.serve("/x", Reply::fresh("x"));
+    outer.get("/x").await.has_status(200).has_body("x");
+    let sent = origin.last("/x").fields.joined("cdn-loop");
+    assert_eq!(sent.matches("terrace-").count(), 2, "{sent}");
 }
 
 async fn the_date_is_the_one_of_the_origin(world: World) {

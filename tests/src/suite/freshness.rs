@@ -1,4 +1,4 @@
-//! How long a stored response is used: RFC 9111 4.2, RFC 9213, and the configuration.
+//! How long a stored response is used: RFC 9111 4.2, and the configuration.
 
 use super::Behaviour;
 use crate::client::Request;
@@ -11,8 +11,6 @@ pub const ALL: &[Behaviour] = behaviours![
     the_lifetime_is_what_the_response_says,
     a_response_without_freshness_or_validator_is_not_reused,
     default_ttl_applies_where_the_origin_says_nothing,
-    a_targeted_field_outranks_cache_control_and_is_passed_on,
-    a_malformed_cdn_cache_control_is_ignored,
     errors_are_stored_only_where_the_configuration_lists_them,
     an_expired_response_is_fetched_again,
     age_grows_while_a_response_is_stored,
@@ -74,35 +72,6 @@ async fn default_ttl_applies_where_the_origin_says_nothing(world: World) {
     terrace.stays_a_miss(&Request::get("/no-store")).await;
     origin.serve("/error", Reply::status(500).body("e"));
     terrace.stays_a_miss(&Request::get("/error")).await;
-}
-
-async fn a_targeted_field_outranks_cache_control_and_is_passed_on(world: World) {
-    let (origin, terrace) = world.serve("").await;
-    origin.serve("/cdn", Reply::ok("c").with("Cache-Control", "no-store").with("CDN-Cache-Control", "max-age=600"));
-    origin.serve(
-        "/ours",
-        Reply::ok("o").with("CDN-Cache-Control", "no-store").with("Terrace-Cache-Control", "max-age=600"),
-    );
-    for (path, field, value) in
-        [("/cdn", "cdn-cache-control", "max-age=600"), ("/ours", "cdn-cache-control", "no-store")]
-    {
-        let hit = terrace.warm(path).await;
-        let ttl = hit.cache_status().number("ttl").unwrap_or(-1);
-        assert!((570..=600).contains(&ttl), "{hit:?}");
-        hit.has_field(field, value);
-    }
-    origin.serve("/closed", Reply::ok("x").with("Cache-Control", "max-age=600").with("CDN-Cache-Control", "no-store"));
-    terrace.stays_a_miss(&Request::get("/closed")).await;
-}
-
-async fn a_malformed_cdn_cache_control_is_ignored(world: World) {
-    let (origin, terrace) = world.serve("").await;
-    origin.serve(
-        "/x",
-        Reply::ok("x").with("Cache-Control", "max-age=100").with("CDN-Cache-Control", "no-store, max-age=\"ten"),
-    );
-    let hit = terrace.warm("/x").await;
-    assert!((70..=100).contains(&hit.cache_status().number("ttl").unwrap_or(-1)), "{hit:?}");
 }
 
 async fn errors_are_stored_only_where_the_configuration_lists_them(world: World) {

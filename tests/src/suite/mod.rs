@@ -33,10 +33,12 @@ macro_rules! behaviours {
 }
 
 mod bad_input;
+mod content;
 mod failures;
 mod fields;
 mod freshness;
 mod http2;
+mod key_parts;
 mod keys;
 mod lifecycle;
 mod methods;
@@ -45,8 +47,10 @@ mod ranges;
 mod routes;
 mod stale;
 mod streaming;
+mod targeted;
 mod tiers;
 mod validation;
+mod variance;
 mod vary;
 
 /// Every behaviour.
@@ -54,6 +58,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
     let ideas = [
         tiers::ALL,
         freshness::ALL,
+        targeted::ALL,
         policy::ALL,
         vary::ALL,
         methods::ALL,
@@ -64,6 +69,9 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         streaming::ALL,
         fields::ALL,
         keys::ALL,
+        key_parts::ALL,
+        content::ALL,
+        variance::ALL,
         routes::ALL,
         http2::ALL,
         bad_input::ALL,

@@ -122,6 +122,33 @@ async fn a_response_that_is_not_stored_is_one_kv_read_and_one_query() {
 }
 
 #[tokio::test]
+async fn content_in_the_key_is_one_kv_read_more_and_one_key_more_to_end() {
+    let (origin, worker) = ready("[[route]]\nmatch = \"/x\"\nkey = { content = \"1KiB\" }").await;
+    origin.serve("/x", Reply::fresh("x"));
+    let query = Request::new("QUERY", "/x").body("q");
+    for tier in ["MISS", "L2-HIT"] {
+        worker.costs(&query).await.0.has_tier(tier);
+    }
+    let (hit, calls) = worker.costs(&query).await;
+    hit.has_tier("L1-HIT");
+    cost(&calls, "L1 hit, content in the key");
+    let (passed, calls) = worker.costs(&Request::new("PUT", "/x").body("")).await;
+    passed.has_status(200);
+    cost(&calls, "POST and its kin, where content is in the key, of a stored QUERY");
+}
+
+#[tokio::test]
+async fn the_first_miss_of_a_path_with_a_query_asks_for_no_vary_search() {
+    let (origin, worker) = ready(SECOND_HIT).await;
+    origin.serve("/x", Reply::fresh("x"));
+    for (query, outcome) in [("a=1", "miss with a query, stored, the first of its path"), ("a=2", "miss, stored")] {
+        let (miss, calls) = worker.costs(&Request::get(&format!("/x?{query}"))).await;
+        miss.has_tier("MISS");
+        cost(&calls, outcome);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_for_the_cache_costs_nothing() {
     let (origin, worker) = ready("[[route]]\nmatch = \"/off\"\ncache = \"off\"").await;
     origin.serve("/off", Reply::ok("off"));

@@ -1,6 +1,6 @@
 //! What holds where the file says nothing.
 
-use super::{Admit, CacheMode, Config, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Default for Config {
 
 impl Default for Origin {
     fn default() -> Self {
-        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new() }
+        Origin { url: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, headers: Vec::new(), cdn_id: None }
     }
 }
 
@@ -112,6 +112,7 @@ impl Policy {
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),
+            key: KeyParts::default(),
         }
     }
 }

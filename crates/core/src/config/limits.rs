@@ -9,6 +9,21 @@ pub const MAX_FILE: usize = 1024 * 1024;
 /// The most routes. Every request walks them until one matches.
 pub const MAX_ROUTES: usize = 1000;
 
+/// The most patterns in `allow` and in `ignore` of a route's query. Each parameter of a request is held against them.
+pub const MAX_PATTERNS: usize = 64;
+
+/// The most fields in `vary`, and cookies in `key`, of a route.
+pub const MAX_PARTS: usize = 16;
+
+/// The most languages in `key` of a route. Each range of a request's Accept-Language is held against them.
+pub const MAX_LANGUAGES: usize = 32;
+
+/// The largest content that may be part of the key: 1 MiB. It is read before anything is looked up.
+pub const MAX_CONTENT: u64 = 1024 * 1024;
+
+/// The longest pattern, name of a cookie or language tag, in bytes.
+pub const MAX_NAME: usize = 256;
+
 /// The longest lifetime, stale window or stay in a tier: 10 years. Beyond it, a slip of the unit is likelier than a wish,
 /// and the sum of any two stays far inside every integer.
 pub const MAX_TTL: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -93,6 +108,14 @@ pub(super) const L1_SIZE: Bounds<u64> = Bounds {
     least_why: "the tier could keep nothing",
     most: MAX_L1_SIZE,
     most_why: "it is captured in memory before it is stored",
+};
+
+/// The content of a request that is part of the key.
+pub(super) const CONTENT: Bounds<u64> = Bounds {
+    least: 1,
+    least_why: "no content would be small enough",
+    most: MAX_CONTENT,
+    most_why: "it is held in memory before anything is looked up",
 };
 
 /// The content of an L2 entry.

@@ -5,6 +5,7 @@
 
 pub mod defaults;
 mod error;
+mod key;
 mod later;
 pub mod limits;
 mod percent;
@@ -20,6 +21,8 @@ pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
 use crate::entry::coded::Codings;
+use crate::hex;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The whole configuration, validated, every default filled in.
@@ -51,6 +54,9 @@ pub struct Origin {
     pub timeout: Duration,
     /// Fields that are set on every request to the origin.
     pub headers: Vec<(String, HeaderSource)>,
+    /// `cdn_id`: what this deployment calls itself in CDN-Loop, where it is not to be derived from the URL: see
+    /// [`Config::cdn_id`].
+    pub cdn_id: Option<String>,
 }
 
 /// Where the value of a configured field comes from.
@@ -146,6 +152,8 @@ pub struct Policy {
     pub vary: Vec<String>,
     /// `query`: which parameters are part of the key.
     pub query: Query,
+    /// `key`: what else is part of it.
+    pub key: KeyParts,
 }
 
 /// `profile`: which set of defaults applies.
@@ -188,13 +196,39 @@ pub enum CacheMode {
     Only,
 }
 
-/// Which query parameters are part of the key.
+/// Which query parameters are part of the key. The origin sees no others. In names, `*` stands for any run of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Names that are left out; `*` stands for any run of characters.
+    /// `allow`: names that are let in; `None` is all of them. At most [`limits::MAX_PATTERNS`].
+    pub allow: Option<Vec<String>>,
+    /// `ignore`: names that are left out, of those that are let in. At most [`limits::MAX_PATTERNS`].
     pub ignore: Vec<String>,
     /// Whether `a=1&b=2` and `b=2&a=1` are one object. The order of equal names is kept.
     pub sort: bool,
+}
+
+/// `key` of a route: what of a request is part of the key besides its URL and the fields of `vary`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyParts {
+    /// `cookies`: names of cookies whose values are part of the key; the origin sees no others. `None` is all of Cookie for the
+    /// origin, and nothing of it for the key. At most [`limits::MAX_PARTS`].
+    pub cookies: Option<Vec<String>>,
+    /// `language`: the tags that Accept-Language is reduced to; the first where none is asked for. Empty is no reduction, and no
+    /// part of the key. At most [`limits::MAX_LANGUAGES`].
+    pub language: Vec<String>,
+    /// `tenant`: the field, lower-case, that names whose object it is. A request without it is not for the cache.
+    pub tenant: Option<String>,
+    /// `content`: where the content of a request is part of the key.
+    pub content: Option<ContentKey>,
+}
+
+/// Which requests have their content in the key. Larger content, and such of unknown length, is not for the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentKey {
+    /// `content`: the largest content, in bytes; it is held in memory. At most [`limits::MAX_CONTENT`].
+    pub max_size: u64,
+    /// `methods`: QUERY (RFC 10008), POST, or both.
+    pub methods: Vec<String>,
 }
 
 impl Config {
@@ -207,6 +241,19 @@ impl Config {
     /// The largest content that any tier takes, in bytes.
     pub fn max_size(&self) -> u64 {
         self.l1.max_size.max(self.l2.max_size)
+    }
+
+    /// What this deployment calls itself in CDN-Loop (RFC 8586 2). Of two that stand in a row, each has an origin of its own, so the
+    /// name is made of the origin's URL.
+    pub fn cdn_id(&self) -> Cow<'_, str> {
+        match &self.origin.cdn_id {
+            Some(id) => id.into(),
+            None => {
+                let url = self.origin.url.as_ref().map_or("", |url| url.as_str());
+                let digest = blake3::hash(url.as_bytes());
+                format!("terrace-{}", hex::encode(digest.as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]))).into()
+            }
+        }
     }
 
     /// Sets the origin from outside the file (`--origin`, the Spin variable `origin_url`), under the same rules as

@@ -4,8 +4,8 @@ use super::error::Wrong;
 use super::limits::MAX_ROUTES;
 use super::reader::{Item, Table};
 use super::settings::{Settings, lifetime};
-use super::{CacheMode, Policy, Query, Route};
-use super::{glob, later, value};
+use super::{CacheMode, Policy, Route};
+use super::{glob, key, later, value};
 use std::time::Duration;
 
 /// Reads all routes.
@@ -55,8 +55,9 @@ fn route<'d>(
         mode.and_then(|item| item.choice(&[("on", CacheMode::On), ("off", CacheMode::Off), ("only", CacheMode::Only)]));
     let before = table.asked();
     let ttl = table.get("ttl").and_then(|item| lifetime(&item, longest));
-    let vary = table.get("vary").and_then(|item| item.strings("[\"accept-language\"]", value::key_field_name));
-    let query = table.get("query").and_then(|item| query(&item));
+    let vary = table.get("vary").and_then(|item| key::vary(&item));
+    let query = table.get("query").and_then(|item| key::query(&item));
+    let parts = table.get("key").and_then(|item| key::parts(&item, vary.as_deref().unwrap_or_default()));
     let settings = Settings::read(table, longest);
     if mode == Some(CacheMode::Off) {
         for idle in table.found_since(before) {
@@ -71,17 +72,10 @@ fn route<'d>(
         cache: mode.unwrap_or(CacheMode::On),
         vary: vary.unwrap_or_default(),
         query: query.unwrap_or_default(),
+        key: parts.unwrap_or_default(),
         ..settings.over(cache).policy()
     };
     Some(Route { pattern: pattern?, policy })
-}
-
-fn query(item: &Item<'_>) -> Option<Query> {
-    item.table("a table such as { ignore = [\"utm_*\"], sort = true }", |table| {
-        let ignore = table.get("ignore").and_then(|item| item.strings("[\"utm_*\"]", value::query_pattern));
-        let sort = table.get("sort").and_then(|item| item.boolean());
-        Query { ignore: ignore.unwrap_or_default(), sort: sort.unwrap_or_default() }
-    })
 }
 
 /// Whether every path that `later` matches is matched by `first` too.

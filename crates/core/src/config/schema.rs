@@ -58,12 +58,14 @@ pub(super) fn origin(item: &Item<'_>) -> Option<Origin> {
             Some(read)
         });
         let headers = table.get("headers").and_then(|headers| headers_of(&headers));
+        let cdn_id = table.get("cdn_id").and_then(|id| id.parse("a name such as \"edge-eu\"", value::cdn_id));
         later::origin(table);
         Origin {
             url,
             connect_timeout: connect_timeout.unwrap_or(defaults::CONNECT_TIMEOUT.min(timeout)),
             timeout,
             headers: headers.unwrap_or_default(),
+            cdn_id,
         }
     })
 }
@@ -195,7 +197,7 @@ fn l2(item: &Item<'_>) -> Option<L2> {
 pub(super) fn home(key: &str) -> Option<&'static str> {
     const HOMES: &[(&str, &[&str])] = &[
         ("at the top, as a section of its own", &["origin", "cache", "tiers", "route", "purge", "gateway", "admin"]),
-        ("in [origin]", &["url", "connect_timeout", "headers", "retry", "breaker", "pace"]),
+        ("in [origin]", &["url", "connect_timeout", "headers", "cdn_id", "retry", "breaker", "pace"]),
         (
             "in [cache] or a [[route]]",
             &[
@@ -218,8 +220,9 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),
         ("in [purge]", &["poll"]),
-        ("in a [[route]]", &["match", "ttl", "vary", "query", "tags"]),
-        ("in the query of a [[route]]", &["ignore", "sort"]),
+        ("in a [[route]]", &["match", "ttl", "vary", "query", "key", "tags"]),
+        ("in the query of a [[route]]", &["allow", "ignore", "sort"]),
+        ("in the key of a [[route]]", &["cookies", "language", "tenant", "content", "methods"]),
         ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),
         ("in [admin]", &["token"]),
     ];

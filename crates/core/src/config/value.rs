@@ -162,6 +162,9 @@ pub(super) fn set_field_name(text: &str) -> Result<String, Wrong> {
         "host" => "Host comes from origin.url",
         "content-length" => "Content-Length follows from the content of each request",
         name if HOP_BY_HOP.contains(&name) => "this field belongs to one connection, which the host manages",
+        "via" | "cdn-loop" => {
+            "terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id"
+        }
         name if CONDITIONS.contains(&name) => "the cache itself asks conditionally and for ranges",
         _ => return Ok(name),
     };
@@ -183,10 +186,51 @@ pub(super) fn key_field_name(text: &str) -> Result<String, Wrong> {
     Err(Wrong::new(format!("{refused}; remove it")))
 }
 
+/// The field that names the tenant, as `header:NAME`; its name in lower case.
+pub(super) fn tenant(text: &str) -> Result<String, Wrong> {
+    match text.strip_prefix("header:") {
+        Some(name) => key_field_name(name),
+        None => Err(Wrong::new("no tenant; write \"header:NAME\" (the host is part of the key already)")),
+    }
+}
+
+/// What a deployment calls itself in CDN-Loop (RFC 8586 2: a pseudonym is a token).
+pub(super) fn cdn_id(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_token) {
+        let message = format!(
+            "\"{}\" is no name for CDN-Loop; write at most 64 letters, digits and -, such as \"edge-eu\"",
+            short(text)
+        );
+        return Err(Wrong::new(message));
+    }
+    Ok(text.to_string())
+}
+
+/// The name of a cookie (RFC 6265 4.1.1), whose case counts.
+pub(super) fn cookie_name(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() || !text.bytes().all(is_token) {
+        let message =
+            format!("\"{}\" is no name of a cookie; it has letters, digits, - and _, such as \"plan\"", short(text));
+        return Err(Wrong::new(message));
+    }
+    Ok(text.to_string())
+}
+
+/// A language tag (RFC 5646 2.1): subtags of 1 to 8 letters and digits.
+pub(super) fn language_tag(text: &str) -> Result<String, Wrong> {
+    let subtag = |s: &str| (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric());
+    if text.split('-').all(subtag) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Ok(text.to_string());
+    }
+    let hint = text.replace('_', "-");
+    let near = hint != text && hint.split('-').all(subtag);
+    let wrong = Wrong::new(format!("\"{}\" is no language tag; write one such as \"en\" or \"pt-BR\"", short(text)));
+    Err(wrong.hint(near.then_some(hint)))
+}
+
 /// A field's name (RFC 9110 5.1), in lower case.
 fn field_name(text: &str) -> Result<String, Wrong> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if text.is_empty() || text.len() > 256 || !text.bytes().all(token) {
+    if text.is_empty() || text.len() > 256 || !text.bytes().all(is_token) {
         let message = format!(
             "\"{}\" is no field name; it has letters, digits and - only, such as \"x-api-version\"",
             short(text)
@@ -194,6 +238,11 @@ fn field_name(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new(message));
     }
     Ok(text.to_ascii_lowercase())
+}
+
+/// A character of a token (RFC 9110 5.6.2).
+fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
 /// A field's value (RFC 9110 5.5), of visible ASCII, spaces and tabs.

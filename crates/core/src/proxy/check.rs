@@ -10,6 +10,17 @@ pub(super) const MAX_TARGET: usize = 16 << 10;
 /// The most field lines of a request.
 pub(super) const MAX_FIELDS: usize = 256;
 
+/// Whether it asks under a condition that the cache does not answer; of a POST it answers none, and no range (RFC 9110 13.1.2, 14.2).
+pub(super) fn is_conditional<S>(request: &Request<S>) -> bool {
+    let names = ["if-match", "if-unmodified-since", "if-none-match", "if-modified-since", "if-range", "range"];
+    let unanswered = if request.method == Method::POST { names.len() } else { 2 };
+    names.iter().take(unanswered).any(|name| request.fields.contains(name))
+}
+
+/// What is said of content that is shorter than its length.
+pub(super) const CUT: Refusal =
+    Refusal { status: StatusCode::BAD_REQUEST, detail: "The content of the request did not come whole." };
+
 /// A request that is refused, and what the client should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {

@@ -9,6 +9,7 @@ use crate::entry::coded::{Coding, Form, MAX_SIZE};
 use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
 use crate::host::Host;
+use crate::key::Key;
 use crate::rules::coding;
 use crate::tiers::{Found, Lookup, Place, count};
 use crate::time::Timestamp;
@@ -30,9 +31,17 @@ impl Drop for Turn<'_> {
 
 impl Proxy {
     /// Stores a response that was just received: compressed, where it is worth it and there is room for it now.
-    pub(super) async fn put<H: Host>(&self, host: &H, request: &Lookable, entry: Entry, place: &Place, now: Timestamp) {
+    pub(super) async fn put<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        key: &Key,
+        entry: Entry,
+        place: &Place,
+        now: Timestamp,
+    ) {
         let entry = self.compressed(host, &request.target, entry).await;
-        self.tiers(host).store(&request.key, &request.url(), entry, place, now).await;
+        self.tiers(host).store(key, &request.url(), entry, place, now).await;
     }
 
     async fn compressed<H: Host>(&self, host: &H, target: &str, entry: Entry) -> Entry {

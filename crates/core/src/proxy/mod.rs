@@ -11,11 +11,14 @@
 
 mod check;
 mod coding;
+mod content;
 mod partial;
 mod pass;
+mod record;
 mod refresh;
 mod serve;
 mod transfer;
+mod variance;
 
 use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives};
@@ -23,24 +26,27 @@ use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier
 use crate::entry::Head;
 use crate::fields::Fields;
 use crate::host::Host;
-use crate::key::{self, Key};
+use crate::key::Key;
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, connection, range, update, validate};
+use crate::rules::{Exchange, cdn_loop, connection, range, reduce, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::{self, Ask};
+use content::{Content, Taken};
 use http::{Method, StatusCode};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
+use variance::{Named, Variances};
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
@@ -58,10 +64,11 @@ pub struct Proxy {
     refreshing: RefCell<HashSet<Key>>,
     joining: RefCell<HashSet<Key>>,
     compressing: Cell<usize>,
+    variances: Variances,
     log: Log,
 }
 
-/// A request that the cache may answer, without its content (it has none).
+/// A request that the cache may answer.
 #[derive(Debug)]
 struct Lookable {
     method: Method,
@@ -72,6 +79,8 @@ struct Lookable {
     client: Option<IpAddr>,
     control: RequestControl,
     key: Key,
+    /// Where its content is part of the key; it is then answered as a GET is.
+    content: Option<Content>,
 }
 
 /// One way to the origin and back.
@@ -89,6 +98,11 @@ impl Lookable {
     /// The request's URL as the client used it.
     fn url(&self) -> String {
         url_of(self.scheme, &self.authority, &self.target)
+    }
+
+    /// Whether the origin may be asked conditionally, or for the rest of a part, in its place.
+    fn is_conditional(&self) -> bool {
+        self.method == Method::GET && self.content.as_ref().is_none_or(Content::is_conditional)
     }
 }
 
@@ -111,6 +125,7 @@ impl Proxy {
             refreshing: RefCell::default(),
             joining: RefCell::default(),
             compressing: Cell::default(),
+            variances: Variances::default(),
             log: Log::default(),
         }
     }
@@ -140,6 +155,9 @@ impl Proxy {
         if let Err(refusal) = check::acceptable(&request) {
             return self.refuse(&host, refusal);
         }
+        if request.fields.contains(cdn_loop::FIELD) && cdn_loop::is_loop(&request.fields, &self.config.cdn_id()) {
+            return self.fail(&host, Failure::LoopDetected, None);
+        }
         if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
             return self
                 .refuse(&host, check::Refusal { status: StatusCode::NOT_FOUND, detail: "There is nothing here." });
@@ -151,13 +169,14 @@ impl Proxy {
         }
         let policy = self.config.policy(request.path());
         let readable = matches!(request.method, Method::GET | Method::HEAD);
-        if !readable {
+        let keyed = content::is_keyed(&request.method, policy);
+        if !readable && !keyed {
             return self.pass(&host, request, Forward::Method, None).await;
         }
         if policy.cache == CacheMode::Off {
             return self.pass(&host, request, Forward::Bypass, Some("route-off")).await;
         }
-        if !matches!(request.body, Body::Empty) {
+        if !keyed && !matches!(request.body, Body::Empty) {
             // Content without a length, which clients of HTTP take a GET not to have, would be lost on the way.
             if !request.fields.contains("content-length") {
                 let detail = "A GET or HEAD with content needs a Content-Length.";
@@ -165,25 +184,37 @@ impl Proxy {
             }
             return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
         }
-        if ["if-match", "if-unmodified-since"].iter().any(|name| request.fields.contains(name)) {
-            return self.pass(&host, request, Forward::Bypass, Some("precondition")).await;
-        }
         let control = RequestControl::of(&request.fields, policy.request_directives == RequestDirectives::Honour);
-        if control.no_store {
-            return self.pass(&host, request, Forward::Bypass, Some("request-no-store")).await;
+        let not_cached = [
+            (check::is_conditional(&request), "precondition"),
+            (control.no_store, "request-no-store"),
+            (!reduce::has_tenant(&request.fields, policy), "no-tenant"),
+        ];
+        if let Some((_, detail)) = not_cached.into_iter().find(|(holds, _)| *holds) {
+            return self.pass(&host, request, Forward::Bypass, Some(detail)).await;
         }
-        let key = key::primary(
-            key::Parts {
-                origin: self.origin(),
-                scheme: request.scheme,
-                authority: &request.authority,
-                target: &request.target,
-                fields: &request.fields,
+        let taken = match keyed {
+            false => None,
+            true => match self.take_content(&host, &mut request, policy).await {
+                Taken::Whole(bytes, held) => Some((bytes, held)),
+                Taken::Not => return self.pass(&host, request, Forward::Bypass, Some("request-content")).await,
+                Taken::Cut => return self.refuse(&host, check::CUT),
             },
-            policy,
-        );
+        };
+        if let Cow::Owned(target) = reduce::target(&request.target, &policy.query) {
+            request.target = target;
+        }
+        reduce::fields(&mut request.fields, policy);
         let Request { method, scheme, authority, target, fields, client, .. } = request;
-        let request = Lookable { method, scheme, authority, target, fields, client, control, key };
+        let key = self.primary(Named { scheme, authority: &authority, target: &target, fields: &fields });
+        let (method, key, content) = match taken {
+            None => (method, key, None),
+            Some(taken) => {
+                let (key, content) = self.keyed_by_content(&host, &key, (method, &fields), taken).await;
+                (Method::GET, key, Some(content))
+            }
+        };
+        let request = Lookable { method, scheme, authority, target, fields, client, control, key, content };
         self.lookup(&host, request).await
     }
 
@@ -205,9 +236,9 @@ impl Proxy {
     }
 
     /// What do we hold, and may we use it?
-    async fn lookup<H: Host>(self: Rc<Self>, host: &H, request: Lookable) -> Response<H::Stream> {
+    async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
         let now = host.now();
-        let found = self.tiers(host).lookup(&request.key, &request.fields, now).await;
+        let found = self.held(host, &mut request, now).await;
         match self.opened(host, &request, found).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
                 self.beyond_part(host, request, found).await
@@ -318,7 +349,7 @@ impl Proxy {
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
         self.backoff.succeeded(&request.key);
-        let validated = request.method == Method::GET && request.is_answered_by(&found.entry.head);
+        let validated = request.is_conditional() && request.is_answered_by(&found.entry.head);
         if response.status != StatusCode::NOT_MODIFIED || !validated {
             return self.received(host, request, Place::Over(found), trip, response);
         }
@@ -401,7 +432,7 @@ impl Proxy {
     ) -> Result<Response<H::Stream>, Failure> {
         let mut fields = request.fields.clone();
         match held {
-            Some(head) if request.method == Method::GET => validate::conditional(head, &mut fields),
+            Some(head) if request.is_conditional() => validate::conditional(head, &mut fields),
             _ => {
                 // The client's own conditions are answered here, once the whole response is held: a 304 would leave the
                 // cache as empty as it was.
@@ -421,13 +452,13 @@ impl Proxy {
         request: &Lookable,
         fields: Fields,
     ) -> Result<Response<H::Stream>, Failure> {
-        let ask = Ask {
-            method: request.method.clone(),
-            target: &request.target,
-            fields,
-            body: Body::Empty,
-            client: request.client,
+        let (method, body) = match &request.content {
+            None => (&request.method, Body::Empty),
+            Some(content) if content.bytes.is_empty() => (&content.method, Body::Empty),
+            Some(content) => (&content.method, Body::Full(content.bytes.clone())),
         };
+        let (method, target, client) = (method.clone(), &request.target, request.client);
+        let ask = Ask { method, target, fields, body, client };
         upstream::fetch(host, &self.config, ask).await
     }
 

@@ -13,7 +13,6 @@ use crate::rules::storable::{self, Plan};
 use crate::rules::{Exchange, range, update};
 use crate::tiers::{Found, Lookup, Place};
 use bytes::Bytes;
-use http::Method;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -60,7 +59,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let head = &found.entry.head;
         let fits = head.part.is_some_and(|part| part.complete <= self.config.max_size());
-        let wanted = fits && request.method == Method::GET && self.may_fetch(&request);
+        let wanted = fits && request.is_conditional() && self.may_fetch(&request);
         match partial::for_the_rest(head, &request.fields).filter(|_| wanted) {
             Some(fields) if self.may_join(&request.key) => self.complete(host, request, found, fields).await,
             _ => self.forward(host, request, Place::Over(found), Forward::Partial).await,
@@ -113,7 +112,7 @@ impl Proxy {
         let answer = serve::stored(host, &self.sending, &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
-            self.put(&own, &request, entry, &Place::Over(found), trip.received).await;
+            self.put(&own, &request, &request.key, entry, &Place::Over(found), trip.received).await;
         });
         answer
     }
@@ -186,7 +185,7 @@ impl Proxy {
             Lookup::Found(found) => found,
             Lookup::OtherVariants(_) | Lookup::Nothing(_) => {
                 if let Some(entry) = alone(body) {
-                    self.put(host, request, entry, place, trip.received).await;
+                    self.put(host, request, &request.key, entry, place, trip.received).await;
                 }
                 return;
             }
@@ -228,7 +227,7 @@ impl Proxy {
             Union::Different => None,
         };
         if let Some(entry) = entry {
-            self.put(host, request, entry, &Place::Over(found), trip.received).await;
+            self.put(host, request, &request.key, entry, &Place::Over(found), trip.received).await;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Not for the cache: what goes to the origin and back as it is, and what that makes invalid (RFC 9111 4.4).
 
+use super::variance::Named;
 use super::{Lookable, Proxy, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
-use crate::key::{self, Key};
+use crate::key::Key;
 use crate::message::{Request, Response};
 use crate::rules::directives::RequestControl;
-use crate::rules::{Exchange, invalidate};
+use crate::rules::{Exchange, invalidate, reduce};
 use crate::tiers::Place;
 use crate::upstream::{self, Ask};
 use http::Method;
@@ -41,11 +42,14 @@ impl Proxy {
             let status = Some(response.status.as_u16());
             return serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None });
         }
-        let key_of = |authority: &str, target: &str| {
-            let parts = key::Parts { origin: self.origin(), scheme, authority, target, fields: &fields };
-            key::primary(parts, self.policy_of(target))
+        let reduced = |target: &str| {
+            let policy = self.policy_of(target);
+            let mut fields = fields.clone();
+            reduce::fields(&mut fields, policy);
+            (reduce::target(target, &policy.query).into_owned(), fields)
         };
-        let key = key_of(&authority, &target);
+        let (own_target, own_fields) = reduced(&target);
+        let key = self.primary(Named { scheme, authority: &authority, target: &own_target, fields: &own_fields });
         let trip = Trip { why, sent, received: host.now() };
         let control = RequestControl::default();
         let url = url_of(scheme, &authority, &target);
@@ -64,15 +68,20 @@ impl Proxy {
             if let Some((_, rest)) = target.split_once("://") {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
-                let invalid = key_of(authority, if target.is_empty() { "/" } else { target });
-                let begun = self.clone().invalidate(host, invalid).await;
-                if invalid == key {
-                    life = begun;
+                let target = if target.is_empty() { "/" } else { target };
+                let (own_target, own_fields) = reduced(target);
+                let named = Named { scheme, authority, target: &own_target, fields: &own_fields };
+                for invalid in self.keys_of(host, named).await {
+                    let begun = self.clone().invalidate(host, invalid).await;
+                    if invalid == key {
+                        life = begun;
+                    }
                 }
             }
         }
-        if method == Method::POST && response.fields.contains("content-location") {
-            let request = Lookable { method, scheme, authority, target, fields, client, control, key };
+        let answers_get = method == Method::POST && response.fields.contains("content-location");
+        if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
+            let request = Lookable { method, scheme, authority, target, fields, client, control, key, content: None };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

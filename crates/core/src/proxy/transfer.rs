@@ -214,8 +214,15 @@ impl Proxy {
         if expected.is_some_and(|length| length != body.len() as u64) {
             return;
         }
+        let home = self.home(host, request, &plan.fields, trip).await;
         if let Some((part, fields)) = plan.part.zip(of_part) {
+            if home.is_some() {
+                return;
+            }
             return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
+        }
+        if let Some(content) = &request.content {
+            self.keep_life(host, content, &request.url(), trip).await;
         }
         let Plan { freshness, mut fields, selecting, .. } = plan;
         fields.remove("age");
@@ -223,7 +230,17 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body);
-        self.put(host, request, entry, place, trip.received).await;
+        let key = home.as_ref().unwrap_or(&request.key);
+        // Under a key of its own nothing was looked up: what was invalidated lately refuses it.
+        let new = Place::New(None);
+        let at = if home.is_some() { &new } else { place };
+        self.put(host, request, key, entry, at, trip.received).await;
+        // Whoever made the URL invalid before its form was written down did not know of that key.
+        if let Some(home) = &home
+            && self.ended_since(host, request, place).await
+        {
+            self.tiers(host).remove(home).await;
+        }
     }
 }
 

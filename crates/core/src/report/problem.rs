@@ -73,6 +73,10 @@ fn explain(failure: Failure) -> (StatusCode, &'static str) {
             StatusCode::INTERNAL_SERVER_ERROR,
             "The cache is not fully configured: its operator finds the reason in the log.",
         ),
+        Failure::LoopDetected => (
+            StatusCode::LOOP_DETECTED,
+            "The request has come back to the cache that sent it: the origin that it is configured with leads here.",
+        ),
         Failure::Overloaded => {
             (StatusCode::SERVICE_UNAVAILABLE, "Too much content waits for slow readers: try again in a moment.")
         }

@@ -27,20 +27,30 @@ const HOP_BY_HOP: [&str; 12] = [
 
 /// Request fields that change what many frameworks answer, and that are no part of the key. The host's own authority says where
 /// a request goes.
-const UNKEYED: [&str; 35] = [
+const UNKEYED: [&str; 57] = [
     "base-url",
+    "cf-visitor",
+    "cloudfront-forwarded-proto",
     "forwarded",
     "front-end-https",
+    "proxy",
+    "x-amz-website-redirect-location",
+    "x-arr-ssl",
+    "x-backend-host",
+    "x-envoy-original-method",
     "x-envoy-original-path",
     "x-forwarded",
     "x-forwarded-by",
     "x-forwarded-host",
     "x-forwarded-hostname",
+    "x-forwarded-method",
     "x-forwarded-path",
     "x-forwarded-port",
     "x-forwarded-prefix",
     "x-forwarded-proto",
     "x-forwarded-protocol",
+    "x-forwarded-query",
+    "x-forwarded-request-uri",
     "x-forwarded-root",
     "x-forwarded-scheme",
     "x-forwarded-server",
@@ -50,15 +60,27 @@ const UNKEYED: [&str; 35] = [
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
+    "x-invoke-path",
+    "x-invoke-query",
+    "x-invoke-status",
     "x-method-override",
+    "x-middleware-rewrite",
     "x-middleware-subrequest",
+    "x-now-route-matches",
     "x-original-forwarded-host",
     "x-original-host",
+    "x-original-method",
+    "x-original-path",
+    "x-original-proto",
+    "x-original-scheme",
     "x-original-uri",
     "x-original-url",
     "x-override-url",
+    "x-proto",
     "x-real-host",
     "x-replaced-path",
+    "x-request-uri",
+    "x-rewrite-uri",
     "x-rewrite-url",
     "x-scheme",
     "x-script-name",
@@ -66,7 +88,7 @@ const UNKEYED: [&str; 35] = [
 ];
 
 /// Fields that Connection cannot take away.
-const END_TO_END: [&str; 36] = [
+const END_TO_END: [&str; 38] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -75,6 +97,7 @@ const END_TO_END: [&str; 36] = [
     "authorization",
     "cache-control",
     "cdn-cache-control",
+    "cdn-loop",
     "content-encoding",
     "content-language",
     "content-length",
@@ -102,6 +125,7 @@ const END_TO_END: [&str; 36] = [
     "surrogate-control",
     "terrace-cache-control",
     "vary",
+    "via",
     "www-authenticate",
 ];
 

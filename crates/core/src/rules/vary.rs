@@ -248,13 +248,17 @@ pub(super) fn weight(part: &[u8]) -> Option<u32> {
     }
 }
 
+/// A member of a list of preferences, in thousandths, and without its parameters (RFC 9110 12.4.2).
+pub(super) fn weighted(member: &[u8]) -> Option<(u32, &[u8])> {
+    let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let range = parts.next()?;
+    Some((parts.find_map(weight).unwrap_or(1000), range))
+}
+
 /// The language range with the highest weight; of several the first. `*` names no language.
 fn top_language(value: &[u8]) -> Option<&[u8]> {
     let mut top: Option<(u32, &[u8])> = None;
-    for member in members(value) {
-        let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let range = parts.next()?;
-        let q = parts.find_map(weight).unwrap_or(1000);
+    for (q, range) in members(value).filter_map(weighted) {
         if q > top.map_or(0, |(best, _)| best) {
             top = Some((q, range));
         }

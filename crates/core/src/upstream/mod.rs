@@ -7,7 +7,7 @@ use crate::decision::Failure;
 use crate::fields::Fields;
 use crate::host::{Host, OriginError};
 use crate::message::{Body, OriginRequest, Response};
-use crate::rules::{connection, dates};
+use crate::rules::{cdn_loop, connection, dates};
 use crate::tiers::deadline::within;
 use http::{Method, StatusCode};
 use std::net::IpAddr;
@@ -43,6 +43,7 @@ pub async fn fetch<H: Host>(
     connection::strip_request(&mut fields);
     fields.remove("host");
     fields.append("via", "1.1 terrace");
+    cdn_loop::append(&mut fields, &config.cdn_id());
     fields.append("surrogate-capability", "terrace=\"Surrogate/1.0\"");
     if let Some(client) = ask.client {
         fields.append("x-forwarded-for", client.to_string());

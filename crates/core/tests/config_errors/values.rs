@@ -189,6 +189,12 @@ fn origins() {
 fn headers() {
     check(&[
         (
+            "[origin]\nheaders = { Via = '1.1 x', cdn-loop = 'x' }\ncdn_id = 'a b'",
+            "2:13: origin.headers.Via: terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id; remove it\n\
+             2:28: origin.headers.cdn-loop: terrace adds its own to this field, for loops to be found; for its name see origin.cdn_id; remove it\n\
+             3:10: origin.cdn_id: \"a b\" is no name for CDN-Loop; write at most 64 letters, digits and -, such as \"edge-eu\"",
+        ),
+        (
             "[origin]\nheaders = ['a']",
             "2:11: origin.headers: expected a table such as { \"api-key\" = { secret = \"NAME\" } }, found an array",
         ),
@@ -302,6 +308,79 @@ fn patterns() {
              3:52: route[0].vary[7]: this field belongs to one connection; remove it",
         ),
     ]);
+}
+
+#[test]
+fn parts_of_the_key() {
+    check(&[
+        (
+            "[[route]]\nmatch = '/'\nquery = { allow = ['page', 'utm_id'], ignore = ['utm_*'] }",
+            "3:19: route[0].query.allow: \"utm_id\" is never let in, because \"utm_*\" of ignore leaves all of it out; remove one of the two",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nquery = { allow = ['page'], ignore = ['utm_*'] }",
+            "3:38: route[0].query.ignore: \"utm_*\" has no effect, because allow lets none of it in; remove it",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { cookies = ['a b', 'x', 'x'], language = ['en_GB', 'EN', 'en'], tenant = 'x-tenant' }",
+            "3:20: route[0].key.cookies[0]: \"a b\" is no name of a cookie; it has letters, digits, - and _, such as \"plan\"\n\
+             3:32: route[0].key.cookies[2]: named twice; remove one of the two\n\
+             3:49: route[0].key.language: \"en\" is named twice, because case does not count; remove one of the two\n\
+             3:50: route[0].key.language[0]: \"en_GB\" is no language tag; write one such as \"en\" or \"pt-BR\" (did you mean \"en-GB\"?)\n\
+             3:81: route[0].key.tenant: no tenant; write \"header:NAME\" (the host is part of the key already)",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { tenant = 'header:Host', language = [] }",
+            "3:18: route[0].key.tenant: the host is part of the key already; remove it\n\
+             3:44: route[0].key.language: no language; name those that the origin has, the one for everybody else first",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nvary = ['Cookie', 'accept-language', 'x']\nkey = { cookies = ['a'], language = ['en'], tenant = 'header:x' }",
+            "4:9: route[0].key.cookies: vary has all of cookie in the key already; remove one of the two\n\
+             4:26: route[0].key.language: vary has all of accept-language in the key already; remove one of the two\n\
+             4:45: route[0].key.tenant: vary has all of x in the key already; remove one of the two",
+        ),
+    ]);
+    check(&[
+        (
+            "[[route]]\nmatch = '/'\nkey = { methods = ['POST'] }",
+            "3:9: route[0].key.methods: has no effect without content; add content = \"64KiB\"",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { content = '2MiB', methods = ['GET', 'QUERY', 'QUERY'] }",
+            "3:19: route[0].key.content: \"2MiB\" is too much; write \"1MiB\" or less (it is held in memory before anything is looked up)\n\
+             3:38: route[0].key.methods[0]: the content of \"GET\" is no part of a key; write \"QUERY\" or \"POST\"\n\
+             3:54: route[0].key.methods[2]: named twice; remove one of the two",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { content = '0B', methods = [] }",
+            "3:19: route[0].key.content: \"0B\" is too little, because no content would be small enough; write \"1B\" or more\n\
+             3:35: route[0].key.methods: no method; write \"QUERY\", \"POST\" or both",
+        ),
+    ]);
+    let many = |n: usize| (0..n).map(|n| format!("'p{n}'")).collect::<Vec<_>>().join(", ");
+    let route = |line: String| format!("[[route]]\nmatch = '/'\n{line}");
+    let few = [
+        (
+            format!("query = {{ allow = [{}] }}", many(65)),
+            "3:19: route[0].query.allow: 65 are too many, because each request is held against them; write at most 64",
+        ),
+        (
+            format!("vary = [{}]", many(17)),
+            "3:8: route[0].vary: 17 are too many, because each request is held against them; write at most 16",
+        ),
+        (
+            format!("key = {{ cookies = [{}] }}", many(17)),
+            "3:19: route[0].key.cookies: 17 are too many, because each request is held against them; write at most 16",
+        ),
+        (
+            format!("key = {{ language = [{}] }}", many(33)),
+            "3:20: route[0].key.language: 33 are too many, because each request is held against them; write at most 32",
+        ),
+    ];
+    for (line, message) in few {
+        check(&[(&route(line), message)]);
+    }
 }
 
 #[test]

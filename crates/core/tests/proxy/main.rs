@@ -4,8 +4,12 @@
 mod support;
 
 mod coding;
+mod content;
 mod failures;
 mod flow;
+mod keys;
+mod loops;
 mod memory;
 mod partial;
 mod tiers;
+mod variance;

@@ -29,12 +29,17 @@ use terrace_core::time::Timestamp;
 /// A body: chunks, then its proper end (`Ok`) or a cut.
 pub type Chunks = mpsc::UnboundedReceiver<Result<Bytes, ()>>;
 
+/// An answer that is waited for later.
+pub type Late = futures::future::RemoteHandle<Answer>;
+
 /// What the origin does with one request.
 pub enum Script {
     Respond(u16, Vec<(&'static str, String)>, Vec<&'static [u8]>),
     /// The body ends early.
     Cut(u16, Vec<(&'static str, String)>, Vec<&'static [u8]>),
     Fail(OriginError),
+    /// The body is what comes of these.
+    Open(u16, Vec<(&'static str, String)>, Chunks),
     /// The same once the clock has moved this far.
     After(u64, Box<Script>),
     /// No answer until the clock has moved this far.
@@ -46,6 +51,8 @@ pub struct Seen {
     pub method: Method,
     pub target: String,
     pub fields: Fields,
+    /// `None` where it was cut.
+    pub body: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -198,7 +205,33 @@ impl Cache {
 
     /// Sends a request, reads the whole answer, and lets deferred work finish.
     pub fn send(&mut self, method: Method, target: &str, fields: &[(&str, &str)]) -> Answer {
-        let answer = self.pool.run_until(clocked(self.host.world.clone(), self.exchange(method, target, fields)));
+        let body = if method == Method::POST { Body::Full(Bytes::from_static(b"posted")) } else { Body::Empty };
+        self.send_content(method, target, fields, body)
+    }
+
+    /// The same with any content.
+    pub fn send_content(
+        &mut self,
+        method: Method,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: Body<Chunks>,
+    ) -> Answer {
+        let answer = self.pool.run_until(clocked(self.host.world.clone(), self.exchange(method, target, fields, body)));
+        self.pool.run_until_stalled();
+        answer
+    }
+
+    /// Sends a request whose answer is waited for later.
+    pub fn begin(&mut self, method: Method, target: &str, fields: &[(&str, &str)], body: Body<Chunks>) -> Late {
+        let late = self.host.spawner.spawn_local_with_handle(self.exchange(method, target, fields, body)).unwrap();
+        self.pool.run_until_stalled();
+        late
+    }
+
+    /// Waits for the answer, and lets deferred work finish.
+    pub fn finish(&mut self, late: Late) -> Answer {
+        let answer = self.pool.run_until(clocked(self.host.world.clone(), late));
         self.pool.run_until_stalled();
         answer
     }
@@ -206,7 +239,7 @@ impl Cache {
     /// Sends a GET for each of these fields, 10 ms after the one before and whether that is answered or not.
     pub fn get_side_by_side(&mut self, target: &str, each: &[&[(&str, &str)]]) -> Vec<Answer> {
         let all = join_all((0..).zip(each).map(|(n, fields)| {
-            let (world, exchange) = (self.host.world.clone(), self.exchange(Method::GET, target, fields));
+            let (world, exchange) = (self.host.world.clone(), self.exchange(Method::GET, target, fields, Body::Empty));
             async move {
                 sleep(world, 10 * n).await;
                 exchange.await
@@ -222,8 +255,8 @@ impl Cache {
         method: Method,
         target: &str,
         fields: &[(&str, &str)],
+        body: Body<Chunks>,
     ) -> impl Future<Output = Answer> + 'static + use<> {
-        let body = if method == Method::POST { Body::Full(Bytes::from_static(b"posted")) } else { Body::Empty };
         let request = Request {
             method,
             scheme: "http",
@@ -236,23 +269,36 @@ impl Cache {
         let (proxy, host) = (self.proxy.clone(), self.host.clone());
         async move {
             let response = proxy.handle(host, request).await;
-            let body = match response.body {
-                Body::Empty => Some(Vec::new()),
-                Body::Full(bytes) => Some(bytes.to_vec()),
-                Body::Stream(mut chunks) => {
-                    let mut all = Some(Vec::new());
-                    while let Some(chunk) = chunks.next().await {
-                        match (chunk, &mut all) {
-                            (Ok(bytes), Some(all)) => all.extend_from_slice(&bytes),
-                            _ => all = None,
-                        }
-                    }
-                    all
-                }
-            };
+            let body = read(response.body).await;
             Answer { status: response.status.as_u16(), fields: response.fields, body }
         }
     }
+}
+
+/// Content in these chunks, and cut behind them or not.
+pub fn chunked(chunks: &[&'static str], cut: bool) -> Body<Chunks> {
+    let (tx, rx) = mpsc::unbounded();
+    for chunk in chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).chain(cut.then_some(Err(()))) {
+        tx.unbounded_send(chunk).unwrap();
+    }
+    Body::Stream(rx)
+}
+
+/// The whole of a body; `None` where it was cut.
+async fn read(body: Body<Chunks>) -> Option<Vec<u8>> {
+    let mut chunks = match body {
+        Body::Empty => return Some(Vec::new()),
+        Body::Full(bytes) => return Some(bytes.to_vec()),
+        Body::Stream(chunks) => chunks,
+    };
+    let mut all = Some(Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        match (chunk, &mut all) {
+            (Ok(bytes), Some(all)) => all.extend_from_slice(&bytes),
+            _ => all = None,
+        }
+    }
+    all
 }
 
 pub fn owned(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
@@ -400,14 +446,22 @@ impl Host for Fake {
     async fn fetch(&self, request: OriginRequest<Chunks>) -> Result<Response<Chunks>, OriginError> {
         assert_eq!((request.scheme(), request.authority()), ("http", "origin.test"));
         let (method, target) = (request.method().clone(), request.target().to_string());
-        let (fields, _) = request.into_parts();
-        self.world.seen.borrow_mut().push(Seen { method, target: target.clone(), fields });
+        let (fields, body) = request.into_parts();
+        let body = read(body).await;
+        self.world.seen.borrow_mut().push(Seen { method, target: target.clone(), fields, body });
         let mut script = self.world.script.borrow_mut().pop_front();
         while let Some(Script::After(ms, then)) = script {
             sleep(self.world.clone(), ms).await;
             script = Some(*then);
         }
         let (status, fields, chunks, end) = match script {
+            Some(Script::Open(status, fields, chunks)) => {
+                return Ok(Response {
+                    status: StatusCode::from_u16(status).unwrap(),
+                    fields: fields.into_iter().map(|(n, v)| (n.to_string(), v.into_bytes())).collect(),
+                    body: Body::Stream(chunks),
+                });
+            }
             Some(Script::After(..)) | None => panic!("the origin was asked for {target}, and no answer is scripted"),
             Some(Script::Fail(error)) => return Err(error),
             Some(Script::Late(ms)) => {

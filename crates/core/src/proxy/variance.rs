@@ -1,0 +1,273 @@
+//! No-Vary-Search on a request's way: under which key is looked up, stored and ended what has many URLs (RFC 9111 4 as changed by
+//! draft-ietf-httpbis-no-vary-search 7).
+//!
+//! A response that carries the field is stored under the key of its URL's canonical form. An instance knows that form once it has
+//! seen a response of the same path, and a hit is then one read whatever the query; otherwise the URL is looked up as it was sent. What
+//! an unsafe request ends must not depend on what an instance has seen, so the field is also in the tiers, under a key of the
+//! path's own; there it is looked for, too, once per instance and path, when a URL with a query is not found.
+
+use super::{Lookable, Proxy, Trip};
+use crate::fields::Fields;
+use crate::host::Host;
+use crate::key::{self, Key};
+use crate::rules::no_vary_search::{self, FIELD, Variance};
+use crate::tiers::{Lookup, Place};
+use crate::time::Timestamp;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// The most paths of which an instance knows anything; past it all are forgotten, and learned anew.
+const MAX_PATHS: usize = 1024;
+
+/// What is known of each path, in the order of their keys.
+#[derive(Debug, Default)]
+pub(super) struct Variances {
+    paths: RefCell<Vec<Path>>,
+    /// Whether any response had one.
+    any: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Path {
+    key: Key,
+    /// That of its last response that had one.
+    variance: Option<Rc<Variance>>,
+    /// Whether it is in the tiers, for long enough.
+    written: bool,
+    /// Whether the tiers were asked for it.
+    asked: bool,
+}
+
+impl Variances {
+    fn of(&self, path: &Key) -> Option<Rc<Variance>> {
+        let paths = self.paths.borrow();
+        let at = paths.binary_search_by(|known| known.key.cmp(path)).ok()?;
+        paths.get(at)?.variance.clone()
+    }
+
+    /// Remembers it, and says whether that it is written is new.
+    fn learn(&self, path: Key, variance: Rc<Variance>, written: bool) -> bool {
+        self.any.set(true);
+        let mut news = false;
+        self.with(path, &mut |known| {
+            let before = known.written && known.variance.as_ref() == Some(&variance);
+            (known.variance, known.written) = (Some(variance.clone()), written || before);
+            news = written && !before;
+        });
+        news
+    }
+
+    /// Whether the tiers were not asked for the path yet.
+    fn ask(&self, path: Key) -> bool {
+        let mut before = false;
+        self.with(path, &mut |known| before = std::mem::replace(&mut known.asked, true));
+        !before
+    }
+
+    /// Changes what is known of a path.
+    fn with(&self, key: Key, change: &mut dyn FnMut(&mut Path)) {
+        let mut paths = self.paths.borrow_mut();
+        let at = match paths.binary_search_by(|known| known.key.cmp(&key)) {
+            Ok(at) => at,
+            Err(at) => {
+                let full = paths.len() >= MAX_PATHS;
+                if full {
+                    paths.clear();
+                }
+                let at = if full { 0 } else { at };
+                paths.insert(at, Path { key, variance: None, written: false, asked: false });
+                at
+            }
+        };
+        if let Some(path) = paths.get_mut(at) {
+            change(path);
+        }
+    }
+}
+
+/// What names an object but for its query.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) authority: &'a str,
+    pub(super) target: &'a str,
+    pub(super) fields: &'a Fields,
+}
+
+impl Lookable {
+    fn named(&self) -> Named<'_> {
+        Named { scheme: self.scheme, authority: &self.authority, target: &self.target, fields: &self.fields }
+    }
+}
+
+impl Proxy {
+    /// The primary key of a target, which is reduced already.
+    pub(super) fn primary(&self, named: Named<'_>) -> Key {
+        let Named { scheme, authority, target, fields } = named;
+        key::primary(key::Parts { origin: self.origin(), scheme, authority, target, fields }, self.policy_of(target))
+    }
+
+    fn path_key(&self, named: Named<'_>) -> Key {
+        let target = named.target.split_once('?').map_or(named.target, |(path, _)| path);
+        key::variances(&self.primary(Named { target, ..named }))
+    }
+
+    fn canonical_key(&self, variance: &Variance, named: Named<'_>) -> Key {
+        self.primary(Named { target: &variance.canonical(named.target), ..named })
+    }
+
+    /// Looks for what answers the request: under the canonical form of its URL where that is known, else as it was sent.
+    pub(super) async fn held<H: Host>(&self, host: &H, request: &mut Lookable, now: Timestamp) -> Lookup {
+        let (tiers, exact) = (self.tiers(host), request.key);
+        let known = request.content.is_none() && self.variances.any.get();
+        let variance = match known.then(|| self.variances.of(&self.path_key(request.named()))).flatten() {
+            Some(variance) => variance,
+            None => {
+                let lookup = tiers.lookup(&exact, &request.fields, now).await;
+                match self.told(host, request, &lookup).await {
+                    Some(variance) => variance,
+                    None => return lookup,
+                }
+            }
+        };
+        request.key = self.canonical_key(&variance, request.named());
+        let lookup = tiers.lookup(&request.key, &request.fields, now).await;
+        match &lookup {
+            Lookup::Found(found)
+                if request.key != exact
+                    && no_vary_search::variance(&found.entry.head.fields).as_ref() != Some(&*variance) =>
+            {
+                // It is of the canonical URL, and speaks of no other.
+                request.key = exact;
+                tiers.lookup(&exact, &request.fields, now).await
+            }
+            _ => lookup,
+        }
+    }
+
+    /// What the tiers tell of a path that this instance does not know, when a URL of it was looked up as it was sent. `None` where
+    /// that lookup is the answer.
+    async fn told<H: Host>(&self, host: &H, request: &Lookable, lookup: &Lookup) -> Option<Rc<Variance>> {
+        if request.content.is_some() {
+            return None;
+        }
+        match lookup {
+            Lookup::Found(found) => {
+                let variance = no_vary_search::variance(&found.entry.head.fields)?;
+                self.variances.learn(self.path_key(request.named()), Rc::new(variance), false);
+                None
+            }
+            Lookup::Nothing(_) if request.target.contains('?') => {
+                let path = self.path_key(request.named());
+                if !self.variances.ask(path) {
+                    return None;
+                }
+                let (variance, old) = self.written_down(host, &path).await?;
+                self.variances.learn(path, variance.clone(), !old);
+                Some(variance)
+            }
+            Lookup::Nothing(_) | Lookup::OtherVariants(_) => None,
+        }
+    }
+
+    /// What the tiers have of a path, and whether it is to be written again.
+    async fn written_down<H: Host>(&self, host: &H, path: &Key) -> Option<(Rc<Variance>, bool)> {
+        let now = host.now();
+        let Lookup::Found(found) = self.tiers(host).lookup(path, &Fields::new(), now).await else { return None };
+        let variance = no_vary_search::variance(&found.entry.head.fields)?;
+        Some((Rc::new(variance), self.is_old(&found.entry, now)))
+    }
+
+    /// Where a response with these fields belongs: under the canonical form of its URL, by its own word, else as it was asked for.
+    /// `None` is the key that was looked up.
+    pub(super) async fn home<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        response: &Fields,
+        trip: Trip,
+    ) -> Option<Key> {
+        let named = request.named();
+        if request.content.is_some() || (!self.variances.any.get() && !response.contains(FIELD)) {
+            return None;
+        }
+        let key = match no_vary_search::variance(response) {
+            None => self.primary(named),
+            Some(variance) => {
+                let path = self.path_key(named);
+                let variance = Rc::new(variance);
+                if self.variances.learn(path, variance.clone(), true) {
+                    self.write_down(host, &path, response, &request.url(), trip).await;
+                }
+                self.canonical_key(&variance, named)
+            }
+        };
+        Some(key).filter(|key| *key != request.key)
+    }
+
+    /// Writes the field down for all instances, unless it stands there and will for long enough.
+    async fn write_down<H: Host>(&self, host: &H, path: &Key, response: &Fields, url: &str, trip: Trip) {
+        let tiers = self.tiers(host);
+        let place = match tiers.lookup(path, &Fields::new(), host.now()).await {
+            Lookup::Found(found) => {
+                let held = &found.entry.head.fields;
+                let same = no_vary_search::variance(held) == no_vary_search::variance(response);
+                if same && !self.is_old(&found.entry, host.now()) {
+                    return;
+                }
+                Place::Over(found)
+            }
+            Lookup::OtherVariants(life) => Place::New(Some(life)),
+            Lookup::Nothing(life) => Place::New(life),
+        };
+        let fields = response.get_all(FIELD).map(|line| (FIELD.to_string(), line.to_vec())).collect();
+        tiers.store(path, url, self.record(fields, trip), &place, trip.received).await;
+    }
+
+    /// Whether the URL was invalidated since it was looked up, which said `place`.
+    pub(super) async fn ended_since<H: Host>(&self, host: &H, request: &Lookable, place: &Place) -> bool {
+        match self.tiers(host).lookup(&request.key, &request.fields, host.now()).await {
+            Lookup::Nothing(Some(life)) => !matches!(place, Place::New(Some(before)) if *before == life),
+            _ => false,
+        }
+    }
+
+    /// The keys under which answers to a URL may be stored: as it is, in its canonical form, and for whatever content.
+    pub(super) async fn keys_of<H: Host>(&self, host: &H, named: Named<'_>) -> Vec<Key> {
+        let exact = self.primary(named);
+        let mut keys = vec![exact];
+        if self.policy_of(named.target).key.content.is_some() {
+            keys.push(key::contents(&exact));
+        }
+        if named.target.contains('?') {
+            let path = self.path_key(named);
+            let variance = match self.variances.of(&path) {
+                Some(variance) => Some(variance),
+                None => self.written_down(host, &path).await.map(|(variance, _)| variance),
+            };
+            let canonical = variance.map(|variance| self.canonical_key(&variance, named));
+            keys.extend(canonical.filter(|key| *key != exact));
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn it_is_bounded() {
+        let known = Variances::default();
+        let variance = Rc::new(no_vary_search::variance(&Fields::from([(FIELD, "params")])).unwrap());
+        for n in 0..=MAX_PATHS {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&n.to_le_bytes());
+            let learn = |written| known.learn(Key(key), variance.clone(), written);
+            assert!(!learn(false) && learn(true) && !learn(true) && !learn(false));
+            assert!(known.ask(Key(key)) && !known.ask(Key(key)));
+            assert!(known.paths.borrow().len() <= MAX_PATHS);
+        }
+    }
+}
