@@ -1,11 +1,13 @@
 //! Keys of two requests are equal where their normal forms are, and nowhere else (RFC 9111 2, RFC 3986 6.2.2).
 //!
 //! Input, a line each: authority and target of a request, those of another, the query parameters that are ignored (commas) or `-`,
-//! and, where there is a sixth line, `sort`.
+//! `sort` or nothing, those that are let in or `-`, and a No-Vary-Search.
 
+use std::borrow::Cow;
 use terrace_core::config::{Config, Policy, Query, glob, normal_percent};
 use terrace_core::fields::Fields;
 use terrace_core::key::{Key, Parts, primary};
+use terrace_core::rules::{no_vary_search, reduce};
 
 /// A URL, longer than which no host takes one; globs are compared with their plain definition, which is slow.
 const MOST: usize = 600;
@@ -15,14 +17,20 @@ pub fn holds(data: &[u8]) {
     let mut lines = text.split('\n');
     let (Some(host), Some(target)) = (lines.next(), lines.next()) else { return };
     let (other_host, other) = (lines.next().unwrap_or(host), lines.next().unwrap_or(target));
-    let ignore = lines.next().unwrap_or("-");
-    let query = Query {
-        ignore: ignore.split(',').filter(|name| !name.is_empty() && *name != "-").map(str::to_string).collect(),
-        sort: lines.next().is_some(),
-    };
-    for pattern in &query.ignore {
-        for text in [target, other, ignore] {
+    let names = |line: &str| line.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect::<Vec<_>>();
+    let ignore = lines.next().filter(|line| *line != "-").map(names).unwrap_or_default();
+    let sort = lines.next().is_some_and(|line| !line.is_empty());
+    let query = Query { allow: lines.next().filter(|line| *line != "-").map(names), ignore, sort };
+    for pattern in query.ignore.iter().chain(query.allow.iter().flatten()) {
+        for text in [target, other, host] {
             assert_eq!(glob(pattern, text), plain_glob(pattern.as_bytes(), text.as_bytes()), "{pattern:?} {text:?}");
+        }
+    }
+    let said = Fields::from([(no_vary_search::FIELD, lines.next().unwrap_or_default())]);
+    if let Some(variance) = no_vary_search::variance(&said) {
+        for target in [target, other] {
+            let one = variance.canonical(target);
+            assert_eq!(variance.canonical(&one), one, "one form: {target:?}");
         }
     }
     for target in [target, other] {
@@ -43,6 +51,11 @@ pub fn holds(data: &[u8]) {
 
 fn key(authority: &str, target: &str, policy: &Policy) -> Key {
     let fields = Fields::new();
+    let target = &*reduce::target(target, &policy.query);
+    assert!(
+        matches!(reduce::target(target, &policy.query), Cow::Borrowed(_)),
+        "what is reduced stays as it is: {target:?}"
+    );
     primary(Parts { origin: "http://o/", scheme: "http", authority, target, fields: &fields }, policy)
 }
 
@@ -56,17 +69,19 @@ fn form(authority: &str, target: &str, rule: &Query) -> (String, String, Option<
         }
     }
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    let query = query.map(|query| {
+    let query = query.and_then(|query| {
         let query = plain_percent(query);
         let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_string();
-        let ignored = |pair: &str| rule.ignore.iter().any(|p| plain_glob(p.as_bytes(), name(pair).as_bytes()));
+        let among = |patterns: &[String], pair: &str| {
+            patterns.iter().any(|pattern| plain_glob(pattern.as_bytes(), name(pair).as_bytes()))
+        };
         let mut pairs: Vec<String> = query.split('&').map(str::to_string).collect();
-        pairs.retain(|pair| !ignored(pair));
+        pairs.retain(|pair| rule.allow.as_ref().is_none_or(|allow| among(allow, pair)) && !among(&rule.ignore, pair));
         if rule.sort {
             pairs.sort_by_key(|pair| name(pair));
         }
-        // Nothing left and one empty parameter look the same in a URL.
-        if pairs.is_empty() { vec![String::new()] } else { pairs }
+        // Where nothing is left, there is no query.
+        (!pairs.is_empty()).then_some(pairs)
     });
     (host, plain_percent(path), query)
 }

@@ -22,7 +22,9 @@ fn plan(lines: &[(&str, &str)]) -> Result<Plan, NotStored> {
 }
 
 /// Where the lifetime comes from, and how long it is in seconds.
-fn lifetime(lines: &[(&str, &str)]) -> Result<(Source, u64), NotStored> {
+type Lifetime = Result<(Source, u64), NotStored>;
+
+fn lifetime(lines: &[(&str, &str)]) -> Lifetime {
     plan(lines).map(|plan| (plan.freshness.source, plan.freshness.lifetime_ms / 1000))
 }
 
@@ -33,7 +35,7 @@ const CC: &str = "cache-control";
 #[test]
 fn which_field_counts() {
     use Source::{Expires, MaxAge, SMaxage, Targeted};
-    let rows: &[(Lines, Result<(Source, u64), NotStored>, &str)] = &[
+    let rows: &[(Lines, Lifetime, &str)] = &[
         (&[(CDN, "max-age=3600")], Ok((Targeted, 3600)), "3 alone"),
         (&[(CC, "max-age=1"), (CDN, "max-age=3600")], Ok((Targeted, 3600)), "2.2 before Cache-Control"),
         (&[(CDN, "max-age=3600"), (CC, "max-age=1")], Ok((Targeted, 3600)), "2.2 wherever it stands"),
