@@ -210,8 +210,8 @@ pub trait Host: Clone + 'static {
     /// It is at most [`crate::entry::coded::MAX_SIZE`] bytes long. What takes long yields on the way.
     async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>>;
 
-    /// The content that [`Host::encode`] was given, which had this length in bytes. `None` where it comes to anything longer: not
-    /// more than that is ever held.
+    /// The content that [`Host::encode`] was given, which had this length in bytes. `None` where it comes to something much longer,
+    /// which is never held.
     async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>>;
 
     /// A line for the operator's log.
