@@ -15,17 +15,17 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use terrace_tests::client::{Connection, Request as Ask, Response as Answer};
 use terrace_tests::host::workerd;
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::Reply;
+use terrace_tests::stores::Watched;
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  cargo xtask bench-worker --rounds 5 --seconds 3")]
@@ -67,11 +67,14 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
     let origin = Origin::start().await;
     let reply = Reply::ok(body()).with("Content-Type", "application/json").with("ETag", "\"42\"");
     origin.serve(PATH, reply.with("Cache-Control", "max-age=86400"));
-    let kv = serve_kv(HashMap::from([(format!("/{KEY}"), Bytes::from(body()))]))?;
+    let values = Values::default();
+    put(&values, KEY, body());
+    let kv = serve_kv(values.clone())?;
 
     let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, kv)?;
-    let hit = warm(&ours, "L1-HIT").await?;
     let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, kv)?;
+    store(&origin, &[&ours, &l0], &values).await?;
+    let hit = warm(&ours, "L1-HIT").await?;
     warm(&l0, "L0-HIT").await?;
     let get =
         script("KV.get", "a JavaScript Worker: KV.get, one field", &get(&[("content-type", "application/json")]), kv)?;
@@ -108,10 +111,28 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
     Ok(())
 }
 
+/// What the load generator will ask of a peer: its Host is part of the key.
+fn request(peer: &Peer) -> Ask {
+    Ask::get(PATH).with("Host", peer.address().to_string())
+}
+
 async fn answer(peer: &Peer) -> Answer {
-    // The load generator's Host: it is part of the key.
-    let request = Ask::get(PATH).with("Host", peer.address().to_string());
-    Connection::open(peer.address()).await.send(&request).await
+    Connection::open(peer.address()).await.send(&request(peer)).await
+}
+
+/// Has a Worker that has D1 store what the peers will be asked for, and copies it out of its KV: what L2 has not judged stays in L1
+/// for seconds only.
+async fn store(origin: &Origin, peers: &[&Peer], values: &Values) -> Result<()> {
+    let worker = Watched::in_front_of(&origin.url(), "[tiers.l1]\nadmit = \"always\"", &[]).await;
+    for peer in peers {
+        worker.costs(&request(peer)).await;
+        let (hit, _) = worker.costs(&request(peer)).await;
+        ensure!(hit.field("x-cache-tier") == Some("L1-HIT"), "not stored: {hit:?}");
+    }
+    for held in worker.kv().await {
+        put(values, &held.key, held.value);
+    }
+    Ok(())
 }
 
 /// The same request until it is a hit of this tier.
@@ -127,8 +148,19 @@ async fn warm(peer: &Peer, tier: &str) -> Result<Answer> {
     anyhow::bail!("{} never answers {tier}", peer.name)
 }
 
+/// What KV holds, by path.
+type Values = Arc<Mutex<HashMap<String, Bytes>>>;
+
+fn put(values: &Values, key: &str, value: impl Into<Bytes>) {
+    lock(values).insert(format!("/{key}"), value.into());
+}
+
+fn lock(values: &Values) -> MutexGuard<'_, HashMap<String, Bytes>> {
+    values.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A map behind HTTP: all of KV that a hit and its store need.
-fn serve_kv(values: HashMap<String, Bytes>) -> Result<SocketAddr> {
+fn serve_kv(values: Values) -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -138,7 +170,6 @@ fn serve_kv(values: HashMap<String, Bytes>) -> Result<SocketAddr> {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let values = Rc::new(RefCell::new(values));
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
@@ -157,21 +188,21 @@ fn serve_kv(values: HashMap<String, Bytes>) -> Result<SocketAddr> {
     Ok(address)
 }
 
-async fn kv(values: Rc<RefCell<HashMap<String, Bytes>>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+async fn kv(values: Values, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let key = parts.uri.path().to_owned();
     let (status, body) = match parts.method {
-        Method::GET => match values.borrow().get(&key) {
+        Method::GET => match lock(&values).get(&key) {
             Some(value) => (StatusCode::OK, value.clone()),
             None => (StatusCode::NOT_FOUND, Bytes::new()),
         },
         Method::PUT => {
             let value = body.collect().await?.to_bytes();
-            values.borrow_mut().insert(key, value);
+            lock(&values).insert(key, value);
             (StatusCode::OK, Bytes::new())
         }
         _ => {
-            values.borrow_mut().remove(&key);
+            lock(&values).remove(&key);
             (StatusCode::OK, Bytes::new())
         }
     };
