@@ -75,6 +75,30 @@ reasons! {
 }
 
 reasons! {
+    /// Why a response is stored as it came, and not compressed.
+    NotCompressed {
+        /// The route compresses nothing, or the platform in none of its codings.
+        Off = "off",
+        /// It is no 200.
+        Status = "status",
+        /// no-transform in the response (RFC 9110 7.7, RFC 9111 5.2.2.6).
+        NoTransform = "no-transform",
+        /// It has a content coding already (RFC 9110 8.4).
+        Encoded = "encoded",
+        /// The origin negotiates the coding itself: Accept-Encoding in Vary (RFC 9110 12.5.5).
+        Negotiated = "negotiated",
+        /// A digest or signature of the content came with it, and would no longer be true (RFC 9530 2, 3).
+        Digest = "digest",
+        /// Its media type is none of text.
+        MediaType = "media-type",
+        /// Its content is too small to be worth it.
+        TooSmall = "too-small",
+        /// Its content is larger than what is compressed.
+        TooLarge = "too-large",
+    }
+}
+
+reasons! {
     /// Why a stored response may not be used without asking the origin (RFC 9111 4).
     MustValidate {
         /// Its freshness lifetime is over (RFC 9111 4.2).

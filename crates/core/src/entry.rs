@@ -5,8 +5,10 @@ use crate::key::Key;
 use crate::purge::Marks;
 use crate::rules::freshness::Freshness;
 use bytes::Bytes;
+use coded::Coded;
 
 pub mod codec;
+pub mod coded;
 
 /// How many variants of one URL are remembered; past it the oldest is forgotten (RFC 9111 4.1).
 pub const MAX_VARIANTS: usize = 32;
@@ -16,7 +18,7 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Entry {
     /// All but the content.
     pub head: Head,
-    /// The content.
+    /// The content; its forms, one after the other, where the head says that it is kept in several or coded.
     pub body: Bytes,
 }
 
@@ -44,6 +46,8 @@ pub struct Head {
     pub body_len: u64,
     /// XXH3-64 of the content.
     pub body_sum: u64,
+    /// The forms that are kept of it, where it is not kept as it came alone. The fields speak of the content as it came.
+    pub coded: Option<Coded>,
 }
 
 /// One interval of a content whose whole length is known.
@@ -103,6 +107,7 @@ impl Entry {
             variants: Vec::new(),
             body_len: body.len() as u64,
             body_sum: codec::checksum(&body),
+            coded: None,
         };
         Entry { head, body }
     }

@@ -4,6 +4,7 @@
 //! instance per core.
 
 use crate::capture::Capture;
+use crate::entry::coded::{Coding, Codings};
 use crate::hex;
 use crate::message::{OriginRequest, Response};
 use crate::time::Timestamp;
@@ -165,6 +166,9 @@ pub trait Host: Clone + 'static {
     /// Whether writing to L1 costs nothing worth counting: what `admit = "auto"` means.
     const KV_WRITES_ARE_FREE: bool;
 
+    /// The codings that [`Host::encode`] writes and [`Host::decode`] reads; in no other is anything stored here.
+    const CODINGS: Codings;
+
     /// L1.
     fn kv(&self) -> &Self::Kv;
 
@@ -201,6 +205,14 @@ pub trait Host: Clone + 'static {
         stream: Self::Stream,
         copy: Capture,
     ) -> (Self::Stream, impl Future<Output = Option<Bytes>> + 'static + use<Self>);
+
+    /// Content in a coding, at a level that costs no more than the content is worth; `None` where the platform does not manage.
+    /// It is at most [`crate::entry::coded::MAX_SIZE`] bytes long. What takes long yields on the way.
+    async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>>;
+
+    /// The content that [`Host::encode`] was given, which had this length in bytes. `None` where it comes to something much longer,
+    /// which is never held.
+    async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>>;
 
     /// A line for the operator's log.
     fn warn(&self, message: &str);

@@ -7,6 +7,8 @@ use terrace_core::config::{
     Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, RequestDirectives, SetCookie,
 };
 
+use terrace_core::entry::coded::{Coding, Codings};
+
 const MIB: u64 = 1024 * 1024;
 
 fn secs(n: u64) -> Duration {
@@ -37,6 +39,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!((policy.stale_while_revalidate, policy.stale_if_error), (secs(30), secs(86_400)));
     assert_eq!((policy.profile, policy.set_cookie), (Profile::Safe, SetCookie::Never));
     assert_eq!((policy.request_directives, policy.cache), (RequestDirectives::Ignore, CacheMode::On));
+    assert_eq!((policy.compress, policy.compress_min_size), (Codings::from([Coding::Br, Coding::Gzip]), 1024));
     assert_eq!((policy.negative_ttl, policy.vary, policy.query), (vec![], vec![], Query::default()));
 }
 
@@ -109,6 +112,10 @@ fn every_word() {
     for (text, word) in [("ignore", RequestDirectives::Ignore), ("honour", RequestDirectives::Honour)] {
         assert_eq!(parse(&format!("cache.request_directives = '{text}'")).default_policy.request_directives, word);
     }
+    let compress = |list: &str| parse(&format!("cache.compress = {list}")).default_policy.compress;
+    assert_eq!(compress("[]"), Codings::NONE);
+    assert_eq!(compress("['gzip', 'zstd', 'br']"), Coding::ALL.into());
+    assert_eq!(parse("cache.compress_min_size = '2KiB'").default_policy.compress_min_size, 2048);
     // What is not built may be switched off in so many words.
     assert_eq!(parse("cache = { collapse = 'off', early_refresh = 0 }"), Config::default());
     assert_eq!(parse("cache = { early_refresh = 0.0 }"), Config::default());
@@ -120,6 +127,7 @@ fn the_profile_changes_what_is_left_open() {
     assert_eq!(rfc, Policy::of(Profile::Rfc9111));
     assert_eq!((rfc.set_cookie, rfc.request_directives), (SetCookie::Store, RequestDirectives::Honour));
     assert_eq!((rfc.stale_while_revalidate, rfc.stale_if_error), (secs(0), secs(86_400)));
+    assert_eq!(rfc.compress, Codings::NONE, "what the origin sent is what clients get");
     let said =
         parse("cache = { profile = 'rfc9111', set_cookie = 'strip', stale_while_revalidate = '5s' }").default_policy;
     assert_eq!((said.set_cookie, said.stale_while_revalidate), (SetCookie::Strip, secs(5)));

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample;
 use terrace_core::entry::codec::{Corrupt, VERSION, decode, decode_head, encode, encode_head};
+use terrace_core::entry::coded::{Coded, Coding, Codings};
 use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selecting, Variant};
 use terrace_core::fields::Fields;
 use terrace_core::key::Key;
@@ -58,6 +60,7 @@ prop_compose! {
         variants in vec(variant(), 0..MAX_VARIANTS),
         body in vec(any::<u8>(), 0..3000),
         marks in "\\PC{0,60}",
+        forms in option::of((any::<bool>(), vec((sample::select(Coding::ALL.to_vec()), vec(any::<u8>(), 1..99)), 1..4))),
         around in option::of((0..u64::MAX / 4, 0..u64::MAX / 4)),
     ) -> Entry {
         let status = if status == 206 { 200 } else { status };
@@ -70,7 +73,10 @@ prop_compose! {
             Some((start, rest)) => {
                 entry.with_part(Part { start, end: start + length, complete: start + length + rest })
             }
-            None => entry,
+            None => match forms {
+                Some((plain, forms)) => entry.with_forms(plain, &forms),
+                None => entry,
+            },
         }
     }
 }
@@ -117,6 +123,59 @@ proptest! {
         record.extend_from_slice(&rubbish);
         let _ = decode(Bytes::from(record));
     }
+}
+
+fn plain(body: &'static str) -> Entry {
+    let freshness = Freshness {
+        born: Timestamp(0),
+        requested: Timestamp(0),
+        received: Timestamp(0),
+        lifetime_ms: 1,
+        source: Source::MaxAge,
+        stale_while_revalidate_ms: 0,
+        stale_if_error_ms: 0,
+        must_revalidate: false,
+        no_cache: false,
+        has_validator: false,
+    };
+    Entry::new(200, Fields::new(), freshness, Selecting::default(), Bytes::from_static(body.as_bytes()))
+}
+
+#[test]
+fn each_form_is_found_again_whatever_the_order_they_came_in() {
+    let forms = [(Coding::Gzip, b"gg".to_vec()), (Coding::Br, b"b".to_vec())];
+    for keeps_plain in [true, false] {
+        let entry = plain("content").with_forms(keeps_plain, &forms);
+        let (entry, _) = decode(Bytes::from(encode(&entry, Timestamp(0)))).unwrap();
+        let coded = entry.head.coded.unwrap();
+        let form = |coding| coded.form(&entry.body, coding);
+        assert_eq!(form(None).as_deref(), keeps_plain.then_some(b"content".as_slice()));
+        assert_eq!((form(Some(Coding::Br)).unwrap(), form(Some(Coding::Gzip)).unwrap()), ("b".into(), "gg".into()));
+        assert_eq!((form(Some(Coding::Zstd)), coded.codings()), (None, Codings::from([Coding::Br, Coding::Gzip])));
+        assert_eq!((entry.head.body_len, coded.len()), (7, if keeps_plain { 10 } else { 3 }));
+        let back = entry.with_content(Bytes::from_static(b"content"));
+        assert_eq!(back, plain("content"));
+    }
+    assert_eq!(plain("content").with_forms(true, &[]), plain("content"));
+}
+
+/// Its forms are those of the whole content, one of them coded.
+#[test]
+fn forms_that_cannot_be_are_not_an_entry() {
+    let with = |lengths, part: Option<Part>| {
+        let mut entry = plain("content").with_forms(true, &[(Coding::Gzip, b"gg".to_vec())]);
+        entry.head.coded = Some(Coded { lengths, ..entry.head.coded.unwrap() });
+        entry.head.part = part;
+        entry.head.status = if part.is_some() { 206 } else { 200 };
+        decode(Bytes::from(encode(&entry, Timestamp(0)))).is_ok()
+    };
+    assert!(with([7, 0, 0, 2], None));
+    assert!(with([7, 1, 1, 0], None), "which coding it is nobody can tell");
+    assert!(!with([7, 0, 0, 2], Some(Part { start: 0, end: 7, complete: 9 })));
+    assert!(!with([0, 0, 0, 0], None));
+    assert!(!with([9, 0, 0, 0], None), "no coding");
+    assert!(!with([6, 1, 0, 2], None), "the content has another length");
+    assert!(!with([7, 0, 0, 3], None) && !with([7, 0, 0, 1], None) && !with([7, u32::MAX, u32::MAX, 2], None));
 }
 
 /// A part and nothing else is a 206, begins and ends within the whole, and is not all of it.

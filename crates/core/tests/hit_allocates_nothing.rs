@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::Method;
 use rules_support::{NOW, exchange, fields, rfc};
 use std::hint::black_box;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::entry::{Entry, Head};
+use terrace_core::rules::coding;
 use terrace_core::rules::directives::RequestControl;
 use terrace_core::rules::reuse::{Reuse, reuse};
 use terrace_core::rules::storable::storable;
@@ -56,7 +58,9 @@ fn deciding_a_fresh_hit() {
         let taken = allocation_counter::measure(|| {
             let (head, request) = (black_box(&head), black_box(&request));
             let control = RequestControl::of(request, true);
+            let form = coding::form(&Method::GET, request, &control, Codings::from([Coding::Gzip]));
             decided = Some((vary::selects(head, request), reuse(&head.freshness, &control, now)));
+            black_box(form);
         });
         assert_eq!(decided, Some((true, Reuse::Fresh)), "{response:?} for {second:?}");
         assert_eq!(taken.count_total, 0, "{response:?} for {second:?}: {taken:?}");

@@ -130,6 +130,40 @@ export const fetchOrigin = (method, url, head, isAscii, once, body, operation) =
 };
 export const abort = (controller) => controller.abort();
 
+// Content into a coding and back. The module is loaded when it is first needed: no hit in a stored form waits for it.
+let zlib;
+const coders = () => (zlib ??= import("node:zlib"));
+const encoders = {
+  br: ({ brotliCompressSync, constants }, content) =>
+    brotliCompressSync(content, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: 5,
+        [constants.BROTLI_PARAM_SIZE_HINT]: content.length,
+      },
+    }),
+  zstd: ({ zstdCompressSync }, content) => zstdCompressSync(content),
+  gzip: ({ gzipSync }, content) => gzipSync(content),
+};
+const decoders = {
+  br: ({ brotliDecompressSync }) => brotliDecompressSync,
+  zstd: ({ zstdDecompressSync }) => zstdDecompressSync,
+  gzip: ({ gunzipSync }) => gunzipSync,
+};
+
+const codes = (work, operation) => coders().then(work).then((value) => bytes(operation, value, null), (error) => fail(operation, said(error)));
+
+export const encode = (coding, content, operation) => {
+  const copy = content.slice();
+  codes((zlib) => encoders[coding](zlib, copy), operation);
+};
+
+// Never much more than `most` bytes: the module counts the pieces that it has made room for, and one that it might need.
+const ROOM = 64 << 10;
+export const decode = (coding, content, most, operation) => {
+  const copy = content.slice();
+  codes((zlib) => decoders[coding](zlib)(copy, { maxOutputLength: most + ROOM }), operation);
+};
+
 export const content = (call) => call.request.body;
 
 export const tee = (stream) => stream.tee();

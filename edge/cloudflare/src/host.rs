@@ -11,6 +11,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 use terrace_core::capture::Capture;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
 use terrace_core::time::Timestamp;
@@ -54,6 +55,7 @@ impl Host for Cloudflare {
     type Sql = Self;
 
     const KV_WRITES_ARE_FREE: bool = false;
+    const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Zstd).with(Coding::Gzip);
 
     fn kv(&self) -> &Self {
         self
@@ -130,12 +132,40 @@ impl Host for Cloudflare {
         stream::tee(stream, copy)
     }
 
+    async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>> {
+        let (form, _) = Operation::begin(|number| {
+            platform::encode(coding.as_str(), content, number);
+            Ok(())
+        });
+        self.coded(form.await)
+    }
+
+    async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>> {
+        let most = u32::try_from(length).ok()?;
+        let (content, _) = Operation::begin(|number| {
+            platform::decode(coding.as_str(), &coded, most, number);
+            Ok(())
+        });
+        self.coded(content.await)
+    }
+
     fn warn(&self, message: &str) {
         worker::console_warn!("terrace: {message}");
     }
 }
 
 impl Cloudflare {
+    fn coded(&self, outcome: Outcome) -> Option<Vec<u8>> {
+        match outcome {
+            Outcome::Bytes(bytes, _) => Some(bytes),
+            Outcome::Value(_) => None,
+            Outcome::Failed(why) => {
+                self.warn(&format!("node:zlib: {why}"));
+                None
+            }
+        }
+    }
+
     /// `fetch` says little of what went wrong.
     fn unreachable(&self, why: &str) -> OriginError {
         if why.contains("Network connection lost") {

@@ -87,6 +87,9 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub fn abort(controller: &JsValue) -> Result<(), JsValue>;
 
+    pub fn encode(coding: &str, content: &[u8], operation: u32);
+    pub fn decode(coding: &str, content: &[u8], most: u32, operation: u32);
+
     pub fn content(call: &Call) -> JsValue;
     #[wasm_bindgen(catch)]
     pub fn tee(stream: &JsValue) -> Result<Array, JsValue>;

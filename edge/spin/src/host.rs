@@ -1,6 +1,7 @@
 //! The platform as the core asks for it: clock, randomness, secrets, the origin, work after the response.
 
 use crate::body::{self, Stream};
+use crate::coding;
 use crate::inbound::{list, method_out};
 use crate::store::{SpinKv, SpinSql};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use spin_sdk::wasip3::random;
 use std::future::Future;
 use std::time::Duration;
 use terrace_core::capture::Capture;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
 use terrace_core::time::Timestamp;
@@ -25,6 +27,7 @@ impl Host for Spin {
     type Sql = SpinSql;
 
     const KV_WRITES_ARE_FREE: bool = true;
+    const CODINGS: Codings = coding::CODINGS;
 
     fn kv(&self) -> &SpinKv {
         &SpinKv
@@ -99,6 +102,20 @@ impl Host for Spin {
 
     fn tee(&self, stream: Stream, copy: Capture) -> (Stream, impl Future<Output = Option<Bytes>> + 'static + use<>) {
         body::tee(stream, copy)
+    }
+
+    async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>> {
+        match coding {
+            Coding::Gzip => coding::encode(content).await,
+            Coding::Br | Coding::Zstd => None,
+        }
+    }
+
+    async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>> {
+        match coding {
+            Coding::Gzip => coding::decode(&coded, length),
+            Coding::Br | Coding::Zstd => None,
+        }
     }
 
     fn warn(&self, message: &str) {

@@ -4,6 +4,7 @@
 //! enter: any caching rule. An adapter that reads Cache-Control is a defect.
 
 mod body;
+mod coding;
 mod host;
 mod inbound;
 mod start;

@@ -102,6 +102,11 @@ impl Host {
         if self.is_workerd() { 8 << 20 } else { 25 << 20 }
     }
 
+    /// The content codings that it writes, the one that it likes most in front.
+    pub const fn codings(self) -> &'static [&'static str] {
+        if self.is_workerd() { &["br", "zstd", "gzip"] } else { &["gzip"] }
+    }
+
     const fn is_workerd(self) -> bool {
         matches!(self, Host::Workerd | Host::WatchedWorkerd)
     }

@@ -33,6 +33,7 @@ macro_rules! behaviours {
 }
 
 mod bad_input;
+mod coding;
 mod content;
 mod failures;
 mod fields;
@@ -61,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         targeted::ALL,
         policy::ALL,
         vary::ALL,
+        coding::ALL,
         methods::ALL,
         validation::ALL,
         ranges::ALL,
@@ -103,6 +105,24 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("a Vec takes everything");
     encoder.finish().expect("a Vec takes everything")
+}
+
+/// Content out of its coding; as it is without one.
+#[track_caller]
+pub fn decoded(coding: &str, content: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut out = Vec::new();
+    let read = match coding {
+        "br" => brotli_decompressor::Decompressor::new(content, 4096).read_to_end(&mut out),
+        "zstd" => {
+            let mut decoder = ruzstd::decoding::StreamingDecoder::new(content).expect("zstd");
+            decoder.read_to_end(&mut out)
+        }
+        "gzip" => flate2::read::GzDecoder::new(content).read_to_end(&mut out),
+        _ => return content.to_vec(),
+    };
+    read.unwrap_or_else(|why| panic!("not in {coding}: {why}"));
+    out
 }
 
 /// Runs futures side by side on this thread.

@@ -1,6 +1,7 @@
 //! What holds where the file says nothing.
 
 use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
 /// `origin.connect_timeout`: two lost packets are forgiven. Never more than `origin.timeout`.
@@ -18,6 +19,13 @@ pub const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(30);
 
 /// `cache.stale_if_error`: an origin that is down for a day is still served from what is held.
 pub const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 3600);
+
+/// `cache.compress` of profile "safe": every client that takes a coding takes one of these. Profile "rfc9111" has none: what the
+/// origin sent is what clients get.
+pub const COMPRESS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Gzip);
+
+/// `cache.compress_min_size`: smaller content goes out in one packet as it is.
+pub const COMPRESS_MIN_SIZE: u64 = 1024;
 
 /// `tiers.l0.max_size`. Never more than `tiers.l0.size`.
 pub const L0_MAX_SIZE: u64 = 64 * 1024;
@@ -94,6 +102,7 @@ impl Policy {
             Profile::Safe => (STALE_WHILE_REVALIDATE, SetCookie::Never, RequestDirectives::Ignore),
             Profile::Rfc9111 => (Duration::ZERO, SetCookie::Store, RequestDirectives::Honour),
         };
+        let compress = if profile == Profile::Safe { COMPRESS } else { Codings::NONE };
         Policy {
             ttl: None,
             default_ttl: DEFAULT_TTL,
@@ -103,6 +112,8 @@ impl Policy {
             profile,
             set_cookie,
             request_directives,
+            compress,
+            compress_min_size: COMPRESS_MIN_SIZE,
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),

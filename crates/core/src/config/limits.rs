@@ -1,5 +1,6 @@
 //! The bounds of what a file may ask for, each with its reason.
 
+use crate::entry::coded;
 use std::time::Duration;
 
 /// The longest file that is read, in bytes.
@@ -87,6 +88,14 @@ pub(super) const PERIOD: Bounds<Duration> = Bounds {
     least_why: "it is a period",
     most: MAX_TTL,
     most_why: "that is 10 years",
+};
+
+/// The smallest content that is compressed.
+pub(super) const COMPRESS_MIN_SIZE: Bounds<u64> = Bounds {
+    least: 128,
+    least_why: "nothing smaller would become smaller",
+    most: coded::MAX_SIZE,
+    most_why: "no larger content is compressed",
 };
 
 /// All of L0.

@@ -20,6 +20,7 @@ mod value;
 pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
 
+use crate::entry::coded::Codings;
 use crate::hex;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -143,6 +144,10 @@ pub struct Policy {
     pub profile: Profile,
     /// `set_cookie`: what becomes of a response that sets a cookie.
     pub set_cookie: SetCookie,
+    /// `compress`: the codings that what is text is stored in.
+    pub compress: Codings,
+    /// `compress_min_size`: smaller content is stored as it came, in bytes.
+    pub compress_min_size: u64,
     /// `request_directives`: whether a client's Cache-Control is listened to (RFC 9111 5.2.1).
     pub request_directives: RequestDirectives,
     /// `cache`: whether the cache is used at all.

@@ -233,6 +233,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
                 "profile",
                 "set_cookie",
                 "request_directives",
+                "compress",
+                "compress_min_size",
             ],
         ),
         ("in [tiers]", &["l0", "l1", "l2"]),

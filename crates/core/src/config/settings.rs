@@ -4,6 +4,7 @@ use super::error::Wrong;
 use super::reader::{Item, Table};
 use super::{L1, L2, Policy, Profile, RequestDirectives, SetCookie};
 use super::{later, limits, value};
+use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
 /// What one place of the file says, and what it leaves open.
@@ -16,6 +17,8 @@ pub(super) struct Settings {
     profile: Option<Profile>,
     set_cookie: Option<SetCookie>,
     request_directives: Option<RequestDirectives>,
+    compress: Option<Codings>,
+    compress_min_size: Option<u64>,
 }
 
 /// The longest stay that either tier grants.
@@ -53,6 +56,8 @@ impl Settings {
         let request_directives = table.get("request_directives").and_then(|item| {
             item.choice(&[("ignore", RequestDirectives::Ignore), ("honour", RequestDirectives::Honour)])
         });
+        let compress = table.get("compress").and_then(|item| codings(&item));
+        let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
         later::cache(table);
         Settings {
             default_ttl,
@@ -62,6 +67,8 @@ impl Settings {
             profile,
             set_cookie,
             request_directives,
+            compress,
+            compress_min_size,
         }
     }
 
@@ -75,6 +82,8 @@ impl Settings {
             profile: self.profile.or(base.profile),
             set_cookie: self.set_cookie.or(base.set_cookie),
             request_directives: self.request_directives.or(base.request_directives),
+            compress: self.compress.or(base.compress),
+            compress_min_size: self.compress_min_size.or(base.compress_min_size),
         }
     }
 
@@ -88,9 +97,18 @@ impl Settings {
             stale_if_error: self.stale_if_error.unwrap_or(base.stale_if_error),
             set_cookie: self.set_cookie.unwrap_or(base.set_cookie),
             request_directives: self.request_directives.unwrap_or(base.request_directives),
+            compress: self.compress.unwrap_or(base.compress),
+            compress_min_size: self.compress_min_size.unwrap_or(base.compress_min_size),
             ..base
         }
     }
+}
+
+/// A list of content codings.
+fn codings(item: &Item<'_>) -> Option<Codings> {
+    let names = item.strings("[\"br\", \"gzip\"], or [] for none", value::coding)?;
+    let codings = names.iter().filter_map(|name| Coding::named(name.as_bytes()));
+    Some(codings.fold(Codings::NONE, Codings::with))
 }
 
 fn negative_ttl(item: &Item<'_>, longest: Duration) -> Option<Vec<(u16, Duration)>> {

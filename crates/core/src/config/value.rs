@@ -3,6 +3,7 @@
 use super::error::Wrong;
 use super::percent::normal_percent;
 use super::suggest::nearest;
+use crate::entry::coded::Coding;
 use crate::purge;
 use std::time::Duration;
 use url::Url;
@@ -256,6 +257,18 @@ pub(super) fn field_value(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new("a field's value has no spaces around it; remove them").private());
     }
     Ok(text.to_string())
+}
+
+/// The name of a content coding.
+pub(super) fn coding(text: &str) -> Result<String, Wrong> {
+    let names = Coding::ALL.map(Coding::as_str);
+    match names.contains(&text) {
+        true => Ok(text.to_string()),
+        false => {
+            let message = format!("\"{}\" is no coding; write \"br\", \"zstd\" or \"gzip\"", short(text));
+            Err(Wrong::new(message).hint(word(text, &names)))
+        }
+    }
 }
 
 /// The name of a secret, which every host can keep: a letter, then letters, digits and `_`.

@@ -5,9 +5,10 @@
 //! ```
 //!
 //! Numbers are little-endian. The checksum (XXH3-64) covers `until` and the head; the head holds length and checksum of the
-//! content. Whatever does not fit is [`Corrupt`], which is a miss. Decoding never panics and allocates no more than the input's size
+//! content, and of all its forms where it is kept coded. Whatever does not fit is [`Corrupt`], which is a miss. Decoding never panics and allocates no more than the input's size
 //! times a small constant.
 
+use super::coded::Coded;
 use super::{Entry, Head, MAX_VARIANTS, Part, Selecting, Variant};
 use crate::fields::Fields;
 use crate::key::Key;
@@ -19,7 +20,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const MAGIC: &[u8; 3] = b"TRC";
 /// The version of the format. Entries of another version are misses.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 const PREFIX: usize = 3 + 1 + 4 + 8 + 8;
 
 /// Bytes that are not an entry of this version.
@@ -67,9 +68,10 @@ pub fn decode(record: Bytes) -> Result<(Entry, Timestamp), Corrupt> {
 /// Puts a head and the content that was kept apart from it together again.
 ///
 /// # Errors
-/// [`Corrupt`] where the content is not the one that the head speaks of.
+/// [`Corrupt`] where the content, or its forms, are not what the head speaks of.
 pub fn join(head: Head, body: Bytes) -> Result<Entry, Corrupt> {
-    if body.len() as u64 != head.body_len || checksum(&body) != head.body_sum {
+    let kept = head.coded.map_or((head.body_len, head.body_sum), |coded| (coded.len(), coded.sum));
+    if (body.len() as u64, checksum(&body)) != kept {
         return Err(Corrupt);
     }
     Ok(Entry { head, body })
@@ -112,6 +114,7 @@ fn put_head(out: &mut Vec<u8>, head: &Head) {
     out.extend_from_slice(&head.body_len.to_le_bytes());
     out.extend_from_slice(&head.body_sum.to_le_bytes());
     put_part(out, head.part);
+    put_coded(out, head.coded);
     put_freshness(out, &head.freshness);
     put_count(out, head.fields.len());
     for (name, value) in head.fields.as_list() {
@@ -136,6 +139,11 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
     let part = take_part(from, body_len)?;
     // What is a part by its status alone would pass for the whole.
     if part.is_some() != (status == 206) {
+        return Err(Corrupt);
+    }
+    let coded = take_coded(from, body_len)?;
+    // A part is one interval of the content as it came.
+    if coded.is_some() && part.is_some() {
         return Err(Corrupt);
     }
     let freshness = take_freshness(from)?;
@@ -173,6 +181,7 @@ fn take_head(from: &mut Reader<'_>) -> Result<Head, Corrupt> {
         variants,
         body_len,
         body_sum,
+        coded,
     })
 }
 
@@ -195,6 +204,30 @@ fn take_part(from: &mut Reader<'_>, body_len: u64) -> Result<Option<Part>, Corru
     let end = start.checked_add(body_len).filter(|end| *end <= complete).ok_or(Corrupt)?;
     let part = Part { start, end, complete };
     if part.is_empty() || part.is_whole() { Err(Corrupt) } else { Ok(Some(part)) }
+}
+
+fn put_coded(out: &mut Vec<u8>, coded: Option<Coded>) {
+    out.push(u8::from(coded.is_some()));
+    if let Some(Coded { lengths, sum }) = coded {
+        lengths.iter().for_each(|length| out.extend_from_slice(&length.to_le_bytes()));
+        out.extend_from_slice(&sum.to_le_bytes());
+    }
+}
+
+fn take_coded(from: &mut Reader<'_>, body_len: u64) -> Result<Option<Coded>, Corrupt> {
+    match from.u8()? {
+        0 => return Ok(None),
+        1 => {}
+        _ => return Err(Corrupt),
+    }
+    let mut lengths = [0; 4];
+    for length in &mut lengths {
+        *length = from.u32()?;
+    }
+    let coded = Coded { lengths, sum: from.u64()? };
+    let [plain, forms @ ..] = lengths;
+    let sound = (plain == 0 || u64::from(plain) == body_len) && forms.iter().any(|length| *length > 0);
+    if sound { Ok(Some(coded)) } else { Err(Corrupt) }
 }
 
 fn put_freshness(out: &mut Vec<u8>, f: &Freshness) {

@@ -11,6 +11,7 @@
 
 mod admin;
 mod check;
+mod coding;
 mod content;
 mod partial;
 mod pass;
@@ -44,7 +45,7 @@ use crate::upstream::{self, Ask};
 use content::{Content, Taken};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -66,6 +67,7 @@ pub struct Proxy {
     sending: Budget,
     refreshing: RefCell<HashSet<Key>>,
     joining: RefCell<HashSet<Key>>,
+    compressing: Cell<usize>,
     variances: Variances,
     log: Log,
 }
@@ -127,6 +129,7 @@ impl Proxy {
             sending: Budget::new(serve::SENDING),
             refreshing: RefCell::default(),
             joining: RefCell::default(),
+            compressing: Cell::default(),
             variances: Variances::default(),
             log: Log::default(),
         }
@@ -244,7 +247,8 @@ impl Proxy {
     /// What do we hold, and may we use it?
     async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
         let now = host.now();
-        match self.held(host, &mut request, now).await {
+        let found = self.held(host, &mut request, now).await;
+        match self.opened(host, &request, found).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
                 self.beyond_part(host, request, found).await
             }
@@ -272,7 +276,8 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
         if stale == Some(ServedStale::WhileRevalidate) {
-            let response = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
+            let response =
+                serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
             self.refresh_in_background(host, request, found, now);
             return response;
         }
@@ -280,7 +285,7 @@ impl Proxy {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        serve::stored(host, &self.sending, &request, found.entry, now, &outcome)
+        serve::stored(host, &self.sending, &request, (found.entry, found.form), now, &outcome)
     }
 
     /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
@@ -348,7 +353,7 @@ impl Proxy {
         self: Rc<Self>,
         host: &H,
         request: Lookable,
-        found: Box<Found>,
+        mut found: Box<Found>,
         trip: Trip,
         response: Response<H::Stream>,
     ) -> Response<H::Stream> {
@@ -358,38 +363,50 @@ impl Proxy {
             return self.received(host, request, Place::Over(found), trip, response);
         }
         if update::matches_304(&found.entry.head, &response.fields) {
-            return self.confirmed(host, request, *found, trip, response);
+            let replaced = found.entry.head.freshness.requested;
+            let url = request.url();
+            let seen = exchange(&request, &url, &response, trip);
+            found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
+            if self.open(host, &request, &mut found, true).await {
+                return self.confirmed(host, request, *found, trip, replaced);
+            }
         }
         // It confirms something that we do not hold (RFC 9111 4.3.3): ask again, for the whole response.
         self.ask_anew(host, request, found, trip.why).await
     }
 
-    /// A 304: the stored response is good again (RFC 9111 4.3.4).
+    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is when the one was asked for that it was made from.
     fn confirmed<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
         mut found: Found,
         trip: Trip,
-        response: Response<H::Stream>,
+        replaced: Timestamp,
     ) -> Response<H::Stream> {
-        let (url, now) = (request.url(), trip.received);
-        let seen = exchange(&request, &url, &response, trip);
-        let replaced = found.entry.head.freshness.requested;
-        found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
+        let now = trip.received;
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
-        let answer = serve::stored(host, &self.sending, &request, found.entry.clone(), now, &outcome);
+        let shown = (found.entry.clone(), found.form.take());
+        let answer = serve::stored(host, &self.sending, &request, shown, now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.keep_update(&own, &found, &url, replaced, now).await });
+        host.defer(async move { proxy.keep_update(&own, &request, &found, replaced, now).await });
         answer
     }
 
     /// Stores what a 304 has changed, or forgets what it no longer lets us keep.
-    async fn keep_update<H: Host>(&self, host: &H, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
-        match update::forbids_keeping(&found.entry.head) {
-            Some(_) => self.tiers(host).remove(&found.key).await,
-            None => self.tiers(host).update(found, url, replaced, now).await,
+    async fn keep_update<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        found: &Found,
+        replaced: Timestamp,
+        now: Timestamp,
+    ) {
+        let head = &found.entry.head;
+        match update::forbids_keeping(head).is_some() || self.must_not_be_coded(&request.target, head) {
+            true => self.tiers(host).remove(&found.key).await,
+            false => self.tiers(host).update(found, &request.url(), replaced, now).await,
         }
     }
 
@@ -404,7 +421,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
-        serve::stored(host, &self.sending, &request, found.entry, trip.received, &outcome)
+        serve::stored(host, &self.sending, &request, (found.entry, found.form), trip.received, &outcome)
     }
 
     /// The origin failed, and clients do not see it: it is left alone for a while, and the operator is told.

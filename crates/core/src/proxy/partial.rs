@@ -109,10 +109,10 @@ impl Proxy {
         };
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(206), stored: Some(Ok(())), from };
-        let answer = serve::stored(host, &self.sending, &request, entry.clone(), host.now(), &outcome);
+        let answer = serve::stored(host, &self.sending, &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
-            self.tiers(&own).store(&request.key, &request.url(), entry, &Place::Over(found), trip.received).await;
+            self.put(&own, &request, &request.key, entry, &Place::Over(found), trip.received).await;
         });
         answer
     }
@@ -185,7 +185,7 @@ impl Proxy {
             Lookup::Found(found) => found,
             Lookup::OtherVariants(_) | Lookup::Nothing(_) => {
                 if let Some(entry) = alone(body) {
-                    tiers.store(&request.key, &url, entry, place, trip.received).await;
+                    self.put(host, request, &request.key, entry, place, trip.received).await;
                 }
                 return;
             }
@@ -193,6 +193,10 @@ impl Proxy {
         // Where it was found first, it is replaced as well.
         if let Some(before) = place.found().filter(|before| before.key == found.key) {
             found.tier = before.tier;
+        }
+        if found.entry.head.coded.is_some() {
+            let Some(content) = self.content(host, &found.entry).await else { return };
+            found.entry = found.entry.with_content(content);
         }
         let held = &found.entry;
         let Some(_held) = self.budget.take(held.body.len().saturating_add(body.len())) else { return };
@@ -223,7 +227,7 @@ impl Proxy {
             Union::Different => None,
         };
         if let Some(entry) = entry {
-            tiers.store(&request.key, &url, entry, &Place::Over(found), trip.received).await;
+            self.put(host, request, &request.key, entry, &Place::Over(found), trip.received).await;
         }
     }
 }

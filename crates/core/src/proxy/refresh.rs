@@ -70,7 +70,7 @@ impl Proxy {
                 let exchange = exchange(&request, &url, &response, trip);
                 let replaced = found.entry.head.freshness.requested;
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
-                self.keep_update(host, &found, &url, replaced, now).await;
+                self.keep_update(host, &request, &found, replaced, now).await;
             }
             return;
         }

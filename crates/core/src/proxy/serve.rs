@@ -3,12 +3,14 @@
 use super::{Lookable, request_id};
 use crate::capture::{Budget, Counted};
 use crate::decision::{Failure, Forward, Outcome};
+use crate::entry::coded::Form;
 use crate::entry::{Entry, Head};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::purge;
 use crate::report::{self, problem};
+use crate::rules::coding;
 use crate::rules::range::{self, Selection};
 use crate::rules::validate::{self, Precondition};
 use crate::time::Timestamp;
@@ -27,12 +29,18 @@ pub(super) fn stored<H: Host>(
     host: &H,
     sending: &Budget,
     request: &Lookable,
-    mut entry: Entry,
+    (mut entry, form): (Entry, Option<Form>),
     now: Timestamp,
     outcome: &Outcome,
 ) -> Response<H::Stream> {
-    if entry.body.len() > UNCOUNTED && request.method != Method::HEAD {
-        let Some(held) = sending.take(entry.body.len()) else {
+    // A form holds all that it is a part of.
+    let mut size = entry.body.len();
+    if let Some(form) = form {
+        coding::show(&mut entry, form);
+        size = size.max(entry.body.len());
+    }
+    if size > UNCOUNTED && request.method != Method::HEAD {
+        let Some(held) = sending.take(size) else {
             let mut response = problem::response(Failure::Overloaded, &request_id(host));
             response.fields.append("retry-after", "1");
             report::describe(&Outcome::Failed { failure: Failure::Overloaded, why: None }, &mut response.fields);

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::message::{Body, Response};
 use crate::purge;
 use crate::report;
+use crate::rules::coding;
 use crate::rules::partial;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
@@ -72,6 +73,9 @@ impl Proxy {
             true => serve::not_modified(&response.fields),
             false => Response { status: response.status, fields: response.fields, body },
         };
+        if self.will_negotiate::<H>(&request.target, status, &plan.fields, expected) {
+            coding::vary_on_encoding(&mut answer.fields);
+        }
         report::describe(&outcome, &mut answer.fields);
         let own = host.clone();
         host.defer(async move {
@@ -123,6 +127,10 @@ impl Proxy {
             let url = request.url();
             let exchange = exchange(&request, &url, &response, trip);
             match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
+                HeadUpdate::Refresh(head) if self.must_not_be_coded(&request.target, &head) => {
+                    let (proxy, own) = (self.clone(), host.clone());
+                    host.defer(async move { proxy.tiers(&own).remove(&found.key).await });
+                }
                 HeadUpdate::Refresh(head) => {
                     let replaced = found.entry.head.freshness.requested;
                     found.entry.head = *head;
@@ -137,8 +145,12 @@ impl Proxy {
             }
         }
         let status = Some(response.status.as_u16());
+        let length = content_length(&response);
         let Response { status: code, mut fields, .. } = response;
         purge::fields::hide(&mut fields);
+        if self.will_negotiate::<H>(&request.target, code.as_u16(), &fields, length) {
+            coding::vary_on_encoding(&mut fields);
+        }
         report::describe(
             &Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from: None },
             &mut fields,
@@ -221,15 +233,16 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body).with_marks(marks);
-        let (tiers, url) = (self.tiers(host), request.url());
-        let Some(home) = home else {
-            return tiers.store(&request.key, &url, entry, place, trip.received).await;
-        };
-        // Nothing was looked up there: what was invalidated lately refuses it.
-        tiers.store(&home, &url, entry, &Place::New(None), trip.received).await;
+        let key = home.as_ref().unwrap_or(&request.key);
+        // Under a key of its own nothing was looked up: what was invalidated lately refuses it.
+        let new = Place::New(None);
+        let at = if home.is_some() { &new } else { place };
+        self.put(host, request, key, entry, at, trip.received).await;
         // Whoever made the URL invalid before its form was written down did not know of that key.
-        if self.ended_since(host, request, place).await {
-            tiers.remove(&home).await;
+        if let Some(home) = &home
+            && self.ended_since(host, request, place).await
+        {
+            self.tiers(host).remove(home).await;
         }
     }
 }
@@ -253,6 +266,7 @@ fn preview(status: u16, plan: &Plan) -> Head {
         variants: Vec::new(),
         body_len: 0,
         body_sum: codec::checksum(b""),
+        coded: None,
     }
 }
 

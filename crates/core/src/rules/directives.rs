@@ -277,6 +277,8 @@ pub struct RequestControl {
     pub max_stale: Option<Option<u64>>,
     /// stale-if-error (RFC 5861 4).
     pub stale_if_error: Option<u64>,
+    /// no-transform (RFC 9111 5.2.1.6).
+    pub no_transform: bool,
 }
 
 impl RequestControl {
@@ -306,6 +308,8 @@ impl RequestControl {
             self.no_store = true;
         } else if name.eq_ignore_ascii_case(b"only-if-cached") {
             self.only_if_cached = true;
+        } else if name.eq_ignore_ascii_case(b"no-transform") {
+            self.no_transform = true;
         } else if name.eq_ignore_ascii_case(b"max-age") {
             self.max_age.get_or_insert(argument.delta());
         } else if name.eq_ignore_ascii_case(b"min-fresh") {

@@ -226,7 +226,7 @@ fn parameter(part: &[u8], exact: bool) -> impl Iterator<Item = u8> {
 }
 
 /// `q=0.5` as thousandths (RFC 9110 12.4.2).
-fn weight(part: &[u8]) -> Option<u32> {
+pub(super) fn weight(part: &[u8]) -> Option<u32> {
     let (name, value) = part.split_at_checked(part.iter().position(|b| *b == b'=')?)?;
     if !name.trim_ascii().eq_ignore_ascii_case(b"q") {
         return None;

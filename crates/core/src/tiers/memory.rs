@@ -67,7 +67,7 @@ impl Memory {
         inner.remove(&key);
         let bytes = OVERHEAD + entry.body.len() + entry.head.fields.bytes();
         let most = usize::try_from(limits.size).unwrap_or(usize::MAX);
-        if entry.head.body_len > limits.max_size || bytes > most {
+        if entry.body.len() as u64 > limits.max_size || bytes > most {
             return;
         }
         while inner.bytes + bytes > most {

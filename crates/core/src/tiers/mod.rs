@@ -12,6 +12,7 @@ pub mod sql;
 
 use crate::config::{Admit, Config};
 use crate::decision::Tier;
+use crate::entry::coded::Form;
 use crate::entry::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
 use crate::fields::Fields;
 use crate::host::{Host, StoreError};
@@ -44,6 +45,8 @@ pub struct Found {
     pub key: Key,
     /// The life of the URL that it belongs to.
     pub life: u64,
+    /// What the client is sent of it, where it keeps coded forms.
+    pub form: Option<Form>,
 }
 
 /// What the tiers hold for a request.
@@ -159,7 +162,7 @@ impl<H: Host> Tiers<'_, H> {
         };
         let life = first.head.generation;
         if vary::selects(&first.head, request) {
-            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary, life }));
+            return Lookup::Found(Box::new(Found { entry: first, tier, key: *primary, life, form: None }));
         }
         let listed = vary::choose(&first.head.variants, request).map(|variant| variant.key);
         let Some(key) = listed.or_else(|| (tier == Tier::L1).then(|| guess(primary, &first.head, request)).flatten())
@@ -168,7 +171,7 @@ impl<H: Host> Tiers<'_, H> {
         };
         match self.get(tier, &key, now).await {
             Some(entry) if vary::selects(&entry.head, request) => {
-                Lookup::Found(Box::new(Found { entry, tier, key, life }))
+                Lookup::Found(Box::new(Found { entry, tier, key, life, form: None }))
             }
             _ => Lookup::OtherVariants(life),
         }
@@ -339,7 +342,7 @@ impl<H: Host> Tiers<'_, H> {
         let Found { entry, key, .. } = found;
         let useful_ms = entry.head.freshness.keep_until().since(now);
         // L1 has nothing under this key: there is nothing to remove where the entry is too large.
-        let fits = entry.head.body_len <= self.config.l1.max_size;
+        let fits = entry.body.len() as u64 <= self.config.l1.max_size;
         let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
         if found.tier != Tier::L2 || !fits || !admitted {
             return;

@@ -182,7 +182,7 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, ent
     if until <= now {
         return Verdict::Good;
     }
-    if entry.head.body_len > limits.max_size {
+    if entry.body.len() as u64 > limits.max_size {
         // An older, smaller one must not outlive it.
         delete(tiers, key).await;
         return verdict(tiers, key, &entry.head).await;

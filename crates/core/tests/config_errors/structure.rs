@@ -9,7 +9,7 @@ fn unknown_keys() {
         ("[routes]", "1:2: routes: unknown key (did you mean \"route\"?)"),
         (
             "[cache]\nbanana = 1",
-            "2:1: cache.banana: unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, early_refresh, collapse",
+            "2:1: cache.banana: unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, compress, compress_min_size, early_refresh, collapse",
         ),
         (
             "[cache]\nttl = '1s'\nvary = []",
@@ -39,8 +39,8 @@ fn unknown_keys() {
         ),
         (
             "[cache]\n\"a b\" = 1\n\"\" = 2",
-            "2:1: cache.\"a b\": unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, early_refresh, collapse\n\
-             3:1: cache.\"\": unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, early_refresh, collapse",
+            "2:1: cache.\"a b\": unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, compress, compress_min_size, early_refresh, collapse\n\
+             3:1: cache.\"\": unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, compress, compress_min_size, early_refresh, collapse",
         ),
     ]);
 }
@@ -134,7 +134,7 @@ fn duplicates() {
         (
             "[cache]\n[cache]\nbanana = 1",
             "2:2: cache: duplicate key; keep one of the two\n\
-             3:1: cache.banana: unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, early_refresh, collapse",
+             3:1: cache.banana: unknown key; the keys here are default_ttl, negative_ttl, stale_while_revalidate, stale_if_error, profile, set_cookie, request_directives, compress, compress_min_size, early_refresh, collapse",
         ),
         (
             "[tiers.l1]\ntimeout = '1s'\n[tiers.l2]\ntimeout = '1s'\n'timeout' = '2s'\n[tiers.l1]",

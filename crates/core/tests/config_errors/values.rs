@@ -104,6 +104,16 @@ fn words_and_numbers() {
             "2:22: cache.request_directives: \"honor\" is not one of \"ignore\", \"honour\" (did you mean \"honour\"?)",
         ),
         (
+            "[cache]\ncompress = ['gzip', 'brotli', 'gzip']",
+            "2:21: cache.compress[1]: \"brotli\" is no coding; write \"br\", \"zstd\" or \"gzip\"\n\
+             2:31: cache.compress[2]: named twice; remove one of the two",
+        ),
+        (
+            "[cache]\ncompress = 'gzip'\ncompress_min_size = '2MiB'",
+            "2:12: cache.compress: expected an array of strings, such as [\"br\", \"gzip\"], or [] for none, found a string\n\
+             3:21: cache.compress_min_size: \"2MiB\" is too much; write \"1MiB\" or less (no larger content is compressed)",
+        ),
+        (
             "[cache]\nprofile = 'rfc'",
             "2:11: cache.profile: \"rfc\" is not one of \"safe\", \"rfc9111\" (did you mean \"rfc9111\"?)",
         ),

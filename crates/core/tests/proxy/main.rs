@@ -3,6 +3,7 @@
 
 mod support;
 
+mod coding;
 mod content;
 mod failures;
 mod flow;

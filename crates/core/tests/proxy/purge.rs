@@ -110,7 +110,7 @@ fn a_url_is_purged_with_all_its_variants_whatever_is_in_the_key() {
     let langs = ["de", "en"];
     let asks: Vec<[(&str, &str); 2]> =
         ["1", "2"].iter().flat_map(|part| langs.map(|lang| [("x-part", *part), ("accept-language", lang)])).collect();
-    let mut fill = |cache: &mut Cache, tier: &str| {
+    let fill = |cache: &mut Cache, tier: &str| {
         for ask in &asks {
             if tier == "MISS" {
                 cache.respond(200, &[FRESH, ("vary", "Accept-Language")], "v");

@@ -10,12 +10,14 @@ use http::{Method, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
+use std::io::{Read, Write};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use terrace_core::Proxy;
 use terrace_core::capture::Capture;
 use terrace_core::config::Config;
+use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::fields::Fields;
 use terrace_core::hex;
 use terrace_core::host::{Host, Kv, OriginError, Sql, Statement, StoreError, Text, Value};
@@ -54,13 +56,16 @@ pub struct Seen {
     pub body: Option<Vec<u8>>,
 }
 
+/// When a key was written, and what to; `None` where it was deleted.
+type Written = (i64, Option<Vec<u8>>);
+
 #[derive(Default)]
 pub struct World {
     pub now: Cell<i64>,
     sleepers: RefCell<Vec<Waker>>,
     pub kv: RefCell<HashMap<String, Vec<u8>>>,
     /// Every write to a key, and when.
-    kv_writes: RefCell<HashMap<String, Vec<(i64, Option<Vec<u8>>)>>>,
+    kv_writes: RefCell<HashMap<String, Vec<Written>>>,
     /// How long a write shows to nobody, in milliseconds.
     pub kv_lag: Cell<i64>,
     pub drawn: Cell<u64>,
@@ -73,6 +78,9 @@ pub struct World {
     pub kv_puts: Cell<u32>,
     pub queries: Cell<u32>,
     pub batches: Cell<u32>,
+    pub encodings: Cell<u32>,
+    pub decodings: Cell<u32>,
+    pub decoding_fails: Cell<bool>,
     pub script: RefCell<VecDeque<Script>>,
     pub seen: RefCell<Vec<Seen>>,
     pub warnings: RefCell<Vec<String>>,
@@ -357,6 +365,17 @@ async fn sleep(world: Rc<World>, ms: u64) {
     .await;
 }
 
+/// Content out of its coding; as it is without one.
+pub fn decoded(coding: &str, content: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let read = match coding {
+        "br" => brotli::Decompressor::new(content, 4096).read_to_end(&mut out),
+        "gzip" => flate2::read::GzDecoder::new(content).read_to_end(&mut out),
+        _ => return Some(content.to_vec()),
+    };
+    read.ok().map(|_| out)
+}
+
 fn bump(counter: &Cell<u32>) {
     counter.set(counter.get() + 1);
 }
@@ -455,6 +474,7 @@ impl Host for Fake {
     type Kv = Fake;
     type Sql = Fake;
     const KV_WRITES_ARE_FREE: bool = true;
+    const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Gzip);
 
     fn kv(&self) -> &Fake {
         self
@@ -539,6 +559,29 @@ impl Host for Fake {
             let _ = done_tx.send(if whole { copy.finish() } else { None });
         });
         (rx, done.map(|copy| copy.ok().flatten()))
+    }
+    async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>> {
+        bump(&self.world.encodings);
+        match coding {
+            Coding::Br => {
+                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 4, 18);
+                encoder.write_all(content).unwrap();
+                Some(encoder.into_inner())
+            }
+            Coding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(content).unwrap();
+                Some(encoder.finish().unwrap())
+            }
+            Coding::Zstd => None,
+        }
+    }
+    async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>> {
+        bump(&self.world.decodings);
+        if self.world.decoding_fails.get() {
+            return None;
+        }
+        decoded(coding.as_str(), &coded).filter(|content| content.len() == length)
     }
     fn warn(&self, message: &str) {
         self.world.warnings.borrow_mut().push(message.to_string());
