@@ -31,6 +31,9 @@ pub enum Command {
     /// Validate a configuration; exit code 1 and the place of the error when it is wrong
     #[command(after_help = "Example: terrace check terrace.toml")]
     Check(Check),
+    /// Have a running terrace forget what it stores: URLs, prefixes, tags, cache groups, or everything
+    #[command(after_help = "Example: ADMIN_TOKEN=... terrace purge --tag products --prefix /api/news/")]
+    Purge(Purge),
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +91,35 @@ pub struct Check {
     /// The configuration
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub struct Purge {
+    /// A URL with all its variants; a path from `/` on is for any host
+    #[arg(long, value_name = "URL", group = "what")]
+    pub url: Vec<String>,
+    /// All URLs that begin with this
+    #[arg(long, value_name = "PREFIX", group = "what")]
+    pub prefix: Vec<String>,
+    /// All that has this tag
+    #[arg(long, value_name = "TAG", group = "what")]
+    pub tag: Vec<String>,
+    /// All of this cache group (RFC 9875)
+    #[arg(long, value_name = "GROUP", group = "what")]
+    pub group: Vec<String>,
+    /// All there is
+    #[arg(long, group = "what")]
+    pub everything: bool,
+    /// Make it stale instead of removing it: it is refreshed, and served while the origin is down
+    #[arg(long)]
+    pub soft: bool,
+    /// Where terrace listens
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub server: url::Url,
+    /// The environment variable that holds the admin token
+    #[arg(long, value_name = "NAME", default_value = "ADMIN_TOKEN")]
+    pub token_from: String,
 }
 
 /// A store for L1.

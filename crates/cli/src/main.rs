@@ -1,5 +1,5 @@
 //! terrace: the program. `serve` puts the cache before an API, `demo` shows it before a slow origin of its own, `check`
-//! validates a configuration.
+//! validates a configuration, `purge` has a running cache forget.
 //!
 //! It parses arguments, reads the configuration, and hands both to terrace-host. No rule of caching lives here.
 //!
@@ -11,6 +11,7 @@ mod data_dir;
 mod demo;
 mod failure;
 mod logging;
+mod purge;
 mod serve;
 mod settings;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         args::Command::Serve(args) => serve::run(args),
         args::Command::Demo(args) => demo::run(args),
         args::Command::Check(args) => check::run(&args),
+        args::Command::Purge(args) => purge::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

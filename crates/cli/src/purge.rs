@@ -1,0 +1,104 @@
+//! `terrace purge`: asks a running terrace, here or anywhere, to forget.
+
+use crate::args::Purge;
+use crate::failure::Failure;
+use crate::serve::say;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
+use std::env;
+use std::time::Duration;
+
+/// How long the whole exchange may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+pub fn run(args: &Purge) -> Result<(), Failure> {
+    let token = token(&args.token_from)?;
+    let document = json!({
+        "urls": args.url,
+        "prefixes": args.prefix,
+        "tags": args.tag,
+        "groups": args.group,
+        "everything": args.everything,
+        "soft": args.soft,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::no(format!("no runtime: {why}")))?;
+    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(args, &token, &document)).await });
+    let (status, answer) = asked.map_err(|_| Failure::no(format!("{} does not answer", args.server)))??;
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    match status {
+        StatusCode::OK => {
+            let (id, at) = (text("id"), text("holds_everywhere_at"));
+            say(format_args!("purge {id}: holds everywhere at {at}\n"));
+            Ok(())
+        }
+        StatusCode::NOT_FOUND => Err(Failure::no(format!(
+            "{} knows no purge: it is not terrace, or its terrace.toml has no [admin] with a token",
+            args.server
+        ))),
+        _ => Err(Failure::no(format!("{status}: {}", text("detail")))),
+    }
+}
+
+/// The token, from where the host looks for secrets, too.
+fn token(name: &str) -> Result<String, Failure> {
+    let upper = name.to_ascii_uppercase();
+    [format!("SPIN_VARIABLE_{upper}"), upper.clone(), name.to_string()]
+        .iter()
+        .find_map(|name| env::var(name).ok().filter(|token| !token.is_empty()))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "no token: set the variable {upper} to the admin token, or name another one with --token-from"
+            ))
+        })
+}
+
+async fn ask(args: &Purge, token: &str, document: &Value) -> Result<(StatusCode, Value), Failure> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = rustls::crypto::ring::default_provider().into();
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|why| Failure::no(format!("TLS: {why}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    let mut url = args.server.clone();
+    url.set_path("/_terrace/purge");
+    url.set_query(None);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(url.as_str())
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(document.to_string())))
+        .map_err(|why| Failure::usage(format!("--server or the token cannot be sent: {why}")))?;
+    let response = Client::builder(TokioExecutor::new())
+        .build(connector)
+        .request(request)
+        .await
+        .map_err(|why| Failure::no(format!("cannot ask {}: {}", args.server, cause(&why))))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+    let body = body.map_err(|why| Failure::no(format!("{} did not answer whole: {why}", args.server)))?.to_bytes();
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// The last cause, which says most.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last.to_string()
+}
