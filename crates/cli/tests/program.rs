@@ -26,7 +26,8 @@ fn serve(folder: &TempDir, more: &[&str]) -> Running {
 
 #[test]
 fn each_help_has_an_example() {
-    for args in [vec!["--help"], vec!["serve", "--help"], vec!["demo", "--help"], vec!["check", "--help"]] {
+    for command in ["", "serve", "demo", "check", "purge"] {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let (code, said, _) = run(&mut terrace(args.clone()));
         assert_eq!(code, 0, "{args:?}");
         assert!(said.contains("Example: terrace "), "{args:?}: {said}");
@@ -48,6 +49,10 @@ fn usage_that_cannot_be_meant_ends_with_2() {
         (vec!["serve", "--origin", "http://a", "--workers", "0"], "--workers"),
         (vec!["demo", "--delay", "soon"], "250ms"),
         (vec!["check"], "<FILE>"),
+        (vec!["purge"], "--everything"),
+        (vec!["purge", "--soft"], "--everything"),
+        (vec!["purge", "--tag", "a", "--token-from", "NOBODY_HAS_THIS"], "NOBODY_HAS_THIS"),
+        (vec!["purge", "--tag", "a", "--server", "nowhere"], "--server"),
     ] {
         let (code, out, said) = run(terrace(args.clone()).current_dir(folder.path()));
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {said}");
@@ -230,4 +235,43 @@ fn the_demo_does_what_it_says_and_remembers_it_after_a_restart() {
     assert!(get(&url).to_ascii_lowercase().contains("x-cache-tier: l2-hit"));
     get_until(&url, "x-cache-tier: l1-hit");
     second.stop();
+}
+
+#[test]
+fn purge_says_when_it_holds_or_why_it_does_not() {
+    let folder = folder();
+    fs::write(folder.path().join("terrace.toml"), "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n").unwrap();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", "http://127.0.0.1:9", "--l2"];
+    let mut program = terrace(args);
+    program.arg(l2(&folder)).current_dir(folder.path());
+    let (code, _, said) = run(program.env_remove("ADMIN_TOKEN"));
+    assert!(code == 1 && said.contains("ADMIN_TOKEN"), "it starts without its token: {said}");
+    let server = Running::start(program.env("ADMIN_TOKEN", "sesame"));
+    let purge = |token: &str, more: &[&str]| {
+        let mut purge = terrace(["purge", "--server", &server.base].iter().chain(more).copied());
+        run(purge.env("ADMIN_TOKEN", token).current_dir(folder.path()))
+    };
+    let named = ["--tag", "a", "--tag", "b", "--prefix", "/x/", "--url", "/y?z", "--group", "g h", "--soft"];
+    for (more, id) in [(&named[..], 7), (&["--everything"], 8)] {
+        let (code, out, said) = purge("sesame", more);
+        assert_eq!(code, 0, "{said}");
+        assert!(out.starts_with(&format!("purge {id}: holds everywhere at ")) && out.ends_with(" GMT\n"), "{out}");
+    }
+    for (token, more, says) in [
+        ("wrong", ["--tag", "a"], "401 Unauthorized: This takes the admin token"),
+        ("sesame", ["--tag", "a b"], "tags[0]"),
+    ] {
+        let (code, out, said) = purge(token, &more);
+        assert!(code == 1 && out.is_empty() && said.contains(says), "{code} {out} {said}");
+    }
+    server.stop();
+    let (code, _, said) =
+        run(terrace(["purge", "--everything", "--server", "http://127.0.0.1:9"]).env("ADMIN_TOKEN", "x"));
+    assert!(code == 1 && said.contains("cannot ask http://127.0.0.1:9"), "{code} {said}");
+    // A terrace without a token knows no purge.
+    fs::remove_file(folder.path().join("terrace.toml")).unwrap();
+    let server = serve(&folder, &[]);
+    let mut purge = terrace(["purge", "--everything", "--server", &server.base]);
+    let (code, _, said) = run(purge.env("ADMIN_TOKEN", "x"));
+    assert!(code == 1 && said.contains("[admin]"), "{code} {said}");
 }

@@ -11,6 +11,9 @@ pub use terrace::terrace_binary;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
+/// The secret that every host has under the name `ADMIN_TOKEN`.
+pub const ADMIN_TOKEN: &str = "sesame-4712";
+
 /// A host of the core. Another platform is another variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {

@@ -26,6 +26,7 @@ pub(super) fn start(place: &Place, mode: Option<&str>) -> Result<Process> {
     command.arg("serve").arg("--config").arg(&config).args(["--listen", "127.0.0.1:0"]);
     command.arg("--l2").arg(format!("sqlite:{}", place.dir.join("t.db").display()));
     command.args(mode).args(place.arguments);
+    command.env("ADMIN_TOKEN", super::ADMIN_TOKEN);
     // A backtrace costs the host most of a second for every trap.
     command.env_remove("RUST_BACKTRACE").current_dir(place.dir);
     Process::announced(command, place.dir, |line| line.strip_prefix("listening on http://")?.trim().parse().ok())

@@ -144,7 +144,8 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
     fs::write(place.dir.join("wrangler.toml"), wrangler.to_string())?;
 
     let variables = place.arguments.iter().filter(|argument| !argument.starts_with("--"));
-    let variables: BTreeMap<&str, &str> = variables.filter_map(|argument| argument.split_once('=')).collect();
+    let variables = variables.filter_map(|argument| argument.split_once('='));
+    let variables: BTreeMap<&str, &str> = variables.chain([("ADMIN_TOKEN", super::ADMIN_TOKEN)]).collect();
     let start = STARTS.fetch_add(1, Ordering::Relaxed);
     let options = json!({
         "wrangler": place.dir.join("wrangler.toml"),

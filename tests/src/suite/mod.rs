@@ -44,6 +44,7 @@ mod keys;
 mod lifecycle;
 mod methods;
 mod policy;
+mod purge;
 mod ranges;
 mod routes;
 mod stale;
@@ -75,6 +76,8 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         content::ALL,
         variance::ALL,
         routes::ALL,
+        purge::ALL,
+        purge::BY_METHOD,
         http2::ALL,
         bad_input::ALL,
         bad_input::ANYWHERE,

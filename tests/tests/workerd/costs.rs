@@ -21,7 +21,7 @@ fn table() -> Vec<(String, [f64; 6])> {
 
 /// Asserts that a request costs what the page says of its outcome.
 #[track_caller]
-fn cost(calls: &Calls, outcome: &str) {
+pub(super) fn cost(calls: &Calls, outcome: &str) {
     let table = table();
     let (_, said) = table.iter().find(|(name, _)| name == outcome).unwrap_or_else(|| panic!("no row {outcome:?}"));
     let counted = [

@@ -5,6 +5,7 @@ mod contents;
 mod costs;
 mod faults;
 mod platform;
+mod purges;
 
 use terrace_tests::client::{Request, Response};
 use terrace_tests::origin::Origin;
@@ -14,8 +15,13 @@ use terrace_tests::stores::Watched;
 /// As the Worker has it by default: what is asked for again enters L1.
 const SECOND_HIT: &str = "[tiers.l1]\nadmit = \"second-hit\"";
 
-/// A Worker whose tables are made, and whose making is paid.
+/// A Worker whose tables are made, whose making is paid, and which knows the purges for the next hour.
 async fn ready(config: &str) -> (Origin, Watched) {
+    awake(&format!("{config}\n[purge]\npoll = \"1h\"")).await
+}
+
+/// A Worker whose tables are made, and whose making is paid.
+async fn awake(config: &str) -> (Origin, Watched) {
     let (origin, worker) = Watched::serve(config).await;
     origin.serve("/ready", Reply::ok("ready").with("Cache-Control", "no-store"));
     worker.get("/ready").await.has_status(200);

@@ -4,11 +4,11 @@ use super::content::Taken;
 use super::{Proxy, check, request_id, url_of};
 use crate::admin::{self, MAX_DOCUMENT, Order};
 use crate::config::Config;
-use crate::decision::Failure;
+use crate::decision::{Failure, Outcome};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Request, Response};
-use crate::report::problem;
+use crate::report::{self, problem};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
@@ -26,8 +26,7 @@ impl Proxy {
             return refused;
         }
         if request.method != Method::POST {
-            let detail = "A purge is asked for by POST.";
-            let mut response = problem::document(StatusCode::METHOD_NOT_ALLOWED, detail, &request_id(host));
+            let mut response = refused(host, StatusCode::METHOD_NOT_ALLOWED, "A purge is asked for by POST.");
             response.fields.append("allow", "POST");
             return response;
         }
@@ -48,7 +47,7 @@ impl Proxy {
         };
         match admin::order(&document, &self.config) {
             Ok(order) => self.purge(host, order).await,
-            Err(why) => problem::document(StatusCode::BAD_REQUEST, &why, &request_id(host)),
+            Err(why) => refused(host, StatusCode::BAD_REQUEST, &why),
         }
     }
 
@@ -65,7 +64,7 @@ impl Proxy {
     async fn purge<H: Host>(&self, host: &H, Order { targets, soft }: Order) -> Response<H::Stream> {
         let Some(number) = self.tiers(host).purge(&targets, soft, host.now()).await else {
             let detail = "L2 did not take the purge, so it does not hold everywhere: try again.";
-            let mut response = problem::document(StatusCode::SERVICE_UNAVAILABLE, detail, &request_id(host));
+            let mut response = refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
             response.fields.append("retry-after", "1");
             return response;
         };
@@ -86,14 +85,21 @@ impl Proxy {
             Some(token) if admin::is_authorized(fields, &token) => Ok(()),
             Some(_) => {
                 let detail = "This takes the admin token: Authorization: Bearer <token>.";
-                let mut response = problem::document(StatusCode::UNAUTHORIZED, detail, &request_id(host));
+                let mut response = refused(host, StatusCode::UNAUTHORIZED, detail);
                 response.fields.append("www-authenticate", "Bearer");
                 Err(response)
             }
             None => {
                 host.warn("the secret of admin.token is missing or empty: nobody can purge");
-                Err(problem::response(Failure::ProxyConfigurationError, &request_id(host)))
+                Err(self.fail(host, Failure::ProxyConfigurationError, None))
             }
         }
     }
+}
+
+/// A problem document, with where it came from.
+fn refused<H: Host>(host: &H, status: StatusCode, detail: &str) -> Response<H::Stream> {
+    let mut response = problem::document(status, detail, &request_id(host));
+    report::describe(&Outcome::Failed { failure: Failure::BadRequest, why: None }, &mut response.fields);
+    response
 }
