@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 /// A request as the origin saw it.
@@ -44,6 +44,15 @@ impl Seen {
     }
 }
 
+/// A socket that has an address and does not listen: whoever connects is refused.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Connections that were dropped linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 type Handler = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
 #[derive(Default)]
@@ -61,6 +70,8 @@ pub struct Origin {
     address: SocketAddr,
     state: Arc<State>,
     server: Option<tokio::task::JoinHandle<()>>,
+    /// What has its port while it is down.
+    kept: Option<TcpSocket>,
 }
 
 impl Origin {
@@ -68,7 +79,7 @@ impl Origin {
     pub async fn start() -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let mut origin = Origin { address, state: Arc::default(), server: None };
+        let mut origin = Origin { address, state: Arc::default(), server: None, kept: None };
         origin.listen(listener);
         origin
     }
@@ -88,26 +99,28 @@ impl Origin {
         }));
     }
 
-    /// Stops listening and drops every connection: the origin is down.
+    /// Stops listening and drops every connection: the origin is down. Its port stays taken, or another test might get it.
     pub async fn down(&mut self) {
         if let Some(server) = self.server.take() {
             server.abort();
             let _ = server.await;
         }
-    }
-
-    /// Listens again, on the same port.
-    pub async fn up(&mut self) {
         let started = Instant::now();
         loop {
-            match TcpListener::bind(self.address).await {
-                Ok(listener) => return self.listen(listener),
+            match bound(self.address) {
+                Ok(socket) => return self.kept = Some(socket),
                 Err(error) if started.elapsed() > PATIENCE => {
                     panic!("the origin's port is taken: {error}")
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
+    }
+
+    /// Listens again, on the same port.
+    pub async fn up(&mut self) {
+        let socket = self.kept.take().expect("an origin that is down");
+        self.listen(socket.listen(1024).expect("the origin's port"));
     }
 
     /// `http://127.0.0.1:PORT`.

@@ -22,7 +22,8 @@ const IDENTITY: Option<Coding> = None;
 #[test]
 fn accept_encoding() {
     // What is at hand, the lines of the field, what is sent.
-    let rows: &[(&[Coding], &[&str], Option<Coding>, &str)] = &[
+    type Row<'a> = (&'a [Coding], &'a [&'a str], Option<Coding>, &'a str);
+    let rows: &[Row<'_>] = &[
         (&Coding::ALL, &[], IDENTITY, "12.5.3 no field: any coding would do, and none is safest"),
         (&Coding::ALL, &[""], IDENTITY, "12.5.3 an empty field: no coding is wanted"),
         (&Coding::ALL, &["gzip"], GZIP, "12.5.3 a coding that is listed is acceptable"),
@@ -71,7 +72,8 @@ fn accept_encoding() {
 fn what_a_request_is_sent() {
     const GZIP_TOO: (&str, &str) = ("accept-encoding", "gzip");
     let (plain, spared) = (RequestControl::default(), RequestControl { no_transform: true, ..Default::default() });
-    let rows: &[(Method, &[(&str, &str)], &RequestControl, Option<Coding>, &str)] = &[
+    type Row<'a> = (Method, &'a [(&'a str, &'a str)], &'a RequestControl, Option<Coding>, &'a str);
+    let rows: &[Row<'_>] = &[
         (Method::GET, &[GZIP_TOO], &plain, GZIP, "12.5.3"),
         (Method::HEAD, &[GZIP_TOO], &plain, GZIP, "9.3.2 the fields of a GET"),
         (Method::GET, &[GZIP_TOO, ("range", "bytes=0-1")], &plain, IDENTITY, "14.2 ranges are the origin's bytes"),

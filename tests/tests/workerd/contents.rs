@@ -7,7 +7,7 @@ use terrace_tests::client::Request;
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::Reply;
 use terrace_tests::stores::Watched;
-use terrace_tests::suite::noise;
+use terrace_tests::suite::{decoded, noise};
 
 /// Everything enters L1 at once, and nothing is kept past its freshness.
 const EXACT: &str = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
@@ -41,12 +41,37 @@ async fn kv_holds_head_and_content_under_a_key_that_says_nothing() {
     let (origin, worker) = ready(EXACT).await;
     let body = noise(1, 5000);
     origin.serve("/private/path", Reply::fresh(body.clone()).with("X-Held", "with it"));
-    assert_eq!(tier(&worker, "/private/path?token=abc").await, "MISS");
+    assert_eq!(tier(&worker, "/private/path?token=hidden").await, "MISS");
     let held = worker.kv().await;
     let [held] = held.as_slice() else { panic!("not one key: {held:?}") };
-    assert!(held.key.len() <= 512 && !held.key.contains("path") && !held.key.contains("abc"), "{}", held.key);
+    assert!(held.key.len() <= 512 && !held.key.contains("path") && !held.key.contains("hidden"), "{}", held.key);
     let has = |bytes: &[u8]| held.value.windows(bytes.len()).any(|window| window == bytes);
     assert!(has(&body) && has(b"with it"), "{} bytes", held.value.len());
+}
+
+#[tokio::test]
+async fn kv_and_d1_hold_text_compressed_once_in_every_coding_of_the_route() {
+    let (origin, worker) = ready(EXACT).await;
+    let text = "all that is text is kept compressed\n".repeat(5_000);
+    origin.serve("/text", Reply::fresh(text.clone()).with("Content-Type", "text/plain"));
+    assert_eq!(tier(&worker, "/text").await, "MISS");
+    let held = worker.kv().await;
+    let [held] = held.as_slice() else { panic!("not one key: {held:?}") };
+    assert!(held.value.len() < text.len() / 10, "{} bytes in KV", held.value.len());
+    let rows = worker.d1("SELECT length(body) AS size FROM entries").await;
+    let [row] = rows.as_slice() else { panic!("not one row: {rows:?}") };
+    let gzip = [0x1f, 0x8b];
+    assert_eq!(held.value.windows(2).filter(|window| *window == gzip).count(), 1, "once");
+    let mut together = 0;
+    for coding in ["br", "gzip"] {
+        let (hit, costs) = worker.costs(&Request::get("/text").with("Accept-Encoding", coding)).await;
+        hit.has_tier("L1-HIT").has_field("content-encoding", coding);
+        assert_eq!(decoded(coding, &hit.body), text.as_bytes());
+        costs.are(1, 0, 0, 0);
+        assert!(held.value.windows(hit.body.len()).any(|window| window == hit.body), "what is sent is what is held");
+        together += hit.body.len();
+    }
+    assert_eq!(number(row, "size"), together as u64, "both forms, and nothing else");
 }
 
 #[tokio::test]
