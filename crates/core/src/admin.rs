@@ -1,13 +1,15 @@
 //! What an operator may ask for: who may, and what a request for a purge says. Pure; `proxy/admin.rs` does it.
 
+mod document;
+
 use crate::config::Config;
 use crate::fields::Fields;
 use crate::key;
 use crate::purge::fields::{is_group, is_tag};
-use crate::purge::{MAX_MARK, Target, path};
+use crate::purge::{Target, path};
 use crate::rules::dates;
 use crate::time::{Timestamp, millis};
-use serde::{Deserialize, Serialize};
+use document::Document;
 use std::time::Duration;
 
 /// The largest document that is read, in bytes.
@@ -15,6 +17,9 @@ pub const MAX_DOCUMENT: u64 = 64 << 10;
 
 /// The most targets of one purge.
 pub const MAX_TARGETS: usize = 256;
+
+/// The longest URL or prefix that can be purged by, in bytes.
+pub const MAX_URL: usize = 4096;
 
 /// What is to be purged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,44 +39,27 @@ pub fn is_authorized(fields: &Fields, token: &str) -> bool {
     scheme.eq_ignore_ascii_case(b"Bearer ") && blake3::hash(given.trim_ascii()) == blake3::hash(token.as_bytes())
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Document {
-    urls: Vec<String>,
-    prefixes: Vec<String>,
-    tags: Vec<String>,
-    groups: Vec<String>,
-    everything: bool,
-    soft: bool,
-}
-
 /// Reads the document of a purge.
 ///
 /// # Errors
 /// What is wrong with it, and where.
 pub fn order(document: &[u8], config: &Config) -> Result<Order, String> {
     let Document { urls, prefixes, tags, groups, everything, soft } =
-        serde_json::from_slice(document).map_err(|why| format!("not the document of a purge: {why}"))?;
+        document::read(document).map_err(|why| format!("not the document of a purge: {why}"))?;
+    type Check = fn(&str) -> Result<(), &'static str>;
+    type Name<'a> = &'a dyn Fn(&str, &mut Vec<Target>);
+    let kinds: [(&str, &[String], Check, Name<'_>); 4] = [
+        ("urls", &urls, is_url, &|url, to| to.extend(of_url(url, config))),
+        ("prefixes", &prefixes, is_url, &|prefix, to| to.push(Target::prefix(&key::prefix(prefix)))),
+        ("tags", &tags, tag, &|tag, to| to.push(Target::tag(tag))),
+        ("groups", &groups, group, &|group, to| to.push(Target::group(group))),
+    ];
     let mut targets = Vec::new();
-    for (n, url) in urls.iter().enumerate() {
-        is_url(url).map_err(|why| format!("urls[{n}]: {why}"))?;
-        targets.extend(of_url(url, config));
-    }
-    for (n, prefix) in prefixes.iter().enumerate() {
-        is_url(prefix).map_err(|why| format!("prefixes[{n}]: {why}"))?;
-        targets.push(Target::prefix(&key::prefix(prefix)));
-    }
-    for (n, tag) in tags.iter().enumerate() {
-        if !is_tag(tag) {
-            return Err(format!("tags[{n}]: no tag; it is visible ASCII without commas, of at most {MAX_MARK} bytes"));
+    for (kind, names, check, target) in kinds {
+        for (n, name) in names.iter().enumerate() {
+            check(name).map_err(|why| format!("{kind}[{n}]: {why}"))?;
+            target(name, &mut targets);
         }
-        targets.push(Target::tag(tag));
-    }
-    for (n, group) in groups.iter().enumerate() {
-        if !is_group(group) {
-            return Err(format!("groups[{n}]: no cache group; it is ASCII, of at most {MAX_MARK} bytes"));
-        }
-        targets.push(Target::group(group));
     }
     if everything {
         targets.push(Target::everything());
@@ -93,7 +81,18 @@ pub fn of_url(url: &str, config: &Config) -> [Target; 2] {
     [Target::url(&url), Target::many(&url)]
 }
 
+fn tag(text: &str) -> Result<(), &'static str> {
+    if is_tag(text) { Ok(()) } else { Err("no tag; it is visible ASCII without commas, of at most 256 bytes") }
+}
+
+fn group(text: &str) -> Result<(), &'static str> {
+    if is_group(text) { Ok(()) } else { Err("no cache group; it is ASCII, of at most 256 bytes") }
+}
+
 fn is_url(text: &str) -> Result<(), &'static str> {
+    if text.len() > MAX_URL {
+        return Err("longer than 4096 bytes; purge it by a prefix");
+    }
     if let Some(b) = text.bytes().find(|b| !b.is_ascii_graphic() || matches!(b, b'#' | b'\\')) {
         return Err(match b {
             b'#' => "a URL that is asked for has no fragment; remove what follows the \"#\"",
@@ -111,20 +110,10 @@ fn is_url(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The answer to a purge.
-#[derive(Serialize)]
-struct Answer {
-    id: String,
-    soft: bool,
-    holds_everywhere_at: String,
-    holds_everywhere_in_ms: u64,
-}
-
 /// The document that answers a purge, which L2 has had since `now` at the latest.
-pub fn answer(number: i64, soft: bool, poll: Duration, now: Timestamp) -> Vec<u8> {
+pub fn answer(number: i64, soft: bool, poll: Duration, now: Timestamp) -> String {
     let poll = millis(poll);
     // To the second, and not before it holds.
     let at = dates::format(now.plus_millis(poll.saturating_add(999)));
-    let answer = Answer { id: number.to_string(), soft, holds_everywhere_at: at, holds_everywhere_in_ms: poll };
-    serde_json::to_vec(&answer).unwrap_or_default()
+    format!(r#"{{"id":"{number}","soft":{soft},"holds_everywhere_at":"{at}","holds_everywhere_in_ms":{poll}}}"#)
 }

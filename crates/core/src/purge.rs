@@ -17,15 +17,15 @@ pub const MAX_MARKS: usize = 128;
 /// The longest tag or group, in bytes.
 pub const MAX_MARK: usize = 256;
 
-/// The kinds of targets and marks, by the byte that their texts begin with.
+/// The kinds of targets and marks: the byte that their texts begin with.
 mod kind {
-    pub const URL: char = 'u';
-    pub const MANY: char = 'm';
-    pub const PREFIX: char = 'p';
-    pub const TAG: char = 't';
-    pub const GROUP: char = 'g';
-    pub const OWN_GROUP: char = 'o';
-    pub const EVERYTHING: char = 'e';
+    pub const URL: u8 = b'u';
+    pub const MANY: u8 = b'm';
+    pub const PREFIX: u8 = b'p';
+    pub const TAG: u8 = b't';
+    pub const GROUP: u8 = b'g';
+    pub const OWN_GROUP: u8 = b'o';
+    pub const EVERYTHING: u8 = b'e';
 }
 
 /// What a stored response can be purged by: a line for its URL, then one for each tag and group, each behind its kind.
@@ -36,10 +36,10 @@ impl Marks {
     /// Those of an entry that has but a URL, in the form that [`crate::key::url`] gives it. `many`: it stands for others of the same
     /// path as well (No-Vary-Search).
     pub fn of_url(url: &str, many: bool) -> Self {
-        let mut marks = Marks(format!("{}{}", kind::URL, visible(url)));
+        let mut marks = Marks::default();
+        marks.add(kind::URL, url);
         if many {
-            let path = without_query(marks.url()).to_string();
-            marks.add(kind::MANY, &path);
+            marks.add(kind::MANY, without_query(url));
         }
         marks
     }
@@ -59,24 +59,19 @@ impl Marks {
         self.of(kind::URL).next().unwrap_or_default()
     }
 
-    /// The URL without its query, where the entry stands for others of the same path.
-    fn many(&self) -> Option<&str> {
-        self.of(kind::MANY).next()
-    }
-
     /// The tags.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.of(kind::TAG)
     }
 
-    /// The cache groups.
+    /// The cache groups. Each is there once more behind the origin of the URL: it is one of its origin alone (RFC 9875 2.1).
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.of(kind::GROUP)
     }
 
-    /// The cache groups behind the origin of the URL: a group is one of its origin alone (RFC 9875 2.1).
-    fn own_groups(&self) -> impl Iterator<Item = &str> {
-        self.of(kind::OWN_GROUP)
+    /// Whether the entry stands for other URLs of the same path.
+    fn is_many(&self) -> bool {
+        self.of(kind::MANY).next().is_some()
     }
 
     /// One tag more; one that is there already is not added again.
@@ -91,17 +86,30 @@ impl Marks {
         self.add(kind::OWN_GROUP, &own);
     }
 
-    fn add(&mut self, kind: char, name: &str) {
-        if !self.of(kind).any(|other| other == name) {
-            self.0.push('\n');
-            self.0.push(kind);
-            self.0.push_str(name);
+    fn add(&mut self, kind: u8, name: &str) {
+        if self.of(kind).any(|other| other == name) {
+            return;
         }
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push(char::from(kind));
+        // Lines part marks.
+        self.0.push_str(name.split('\n').next().unwrap_or_default());
     }
 
-    fn of(&self, kind: char) -> impl Iterator<Item = &str> {
-        self.0.split('\n').filter_map(move |line| line.strip_prefix(kind))
+    fn of(&self, kind: u8) -> impl Iterator<Item = &str> {
+        self.iter().filter(move |(own, _)| *own == kind).map(|(_, name)| name)
     }
+
+    fn iter(&self) -> impl Iterator<Item = (u8, &str)> {
+        self.0.split('\n').filter_map(parts)
+    }
+}
+
+/// A text's kind, and the rest.
+fn parts(text: &str) -> Option<(u8, &str)> {
+    text.as_bytes().first().copied().zip(text.get(1..))
 }
 
 /// What a purge is for.
@@ -144,22 +152,16 @@ impl Target {
         Target::new(kind::EVERYTHING, "")
     }
 
-    fn new(kind: char, name: &str) -> Self {
-        Target(format!("{kind}{}", visible(name)))
+    fn new(kind: u8, name: &str) -> Self {
+        let mut text = String::with_capacity(name.len() + 1);
+        text.push(char::from(kind));
+        text.push_str(name);
+        Target(text)
     }
 
-    /// As it was stored; `None` where it is of no kind that is known here.
-    pub fn from_text(text: String) -> Option<Self> {
-        text.starts_with([
-            kind::URL,
-            kind::MANY,
-            kind::PREFIX,
-            kind::TAG,
-            kind::GROUP,
-            kind::OWN_GROUP,
-            kind::EVERYTHING,
-        ])
-        .then_some(Target(text))
+    /// As it was stored; what is of no kind that is known here is for nothing.
+    pub fn from_text(text: String) -> Self {
+        Target(text)
     }
 
     /// As it is stored.
@@ -168,33 +170,21 @@ impl Target {
     }
 
     /// Its kind, and the rest.
-    fn parts(&self) -> (char, &str) {
-        let mut rest = self.0.chars();
-        (rest.next().unwrap_or(kind::EVERYTHING), rest.as_str())
+    fn parts(&self) -> (u8, &str) {
+        parts(&self.0).unwrap_or_default()
     }
 
     /// Whether it is for an entry with these marks.
     pub fn is_for(&self, marks: &Marks) -> bool {
         let (kind, name) = self.parts();
+        let url = marks.url();
         match kind {
-            kind::URL => marks.url() == name || path(marks.url()) == name,
-            kind::MANY => marks.many().is_some_and(|url| url == name || path(url) == name),
-            kind::PREFIX => marks.url().starts_with(name) || path(marks.url()).starts_with(name),
-            kind::TAG => marks.tags().any(|tag| tag == name),
-            kind::GROUP => marks.groups().any(|group| group == name),
-            kind::OWN_GROUP => marks.own_groups().any(|group| group == name),
-            _ => true,
+            kind::EVERYTHING => true,
+            kind::PREFIX => url.starts_with(name) || path(url).starts_with(name),
+            kind::URL | kind::MANY => marks.of(kind).any(|own| own == name || path(own) == name),
+            _ => marks.of(kind).any(|own| own == name),
         }
     }
-}
-
-/// The texts of every target that is no prefix and is for an entry with these marks.
-pub fn texts(marks: &Marks) -> Vec<String> {
-    let mut texts: Vec<String> = marks.0.split('\n').map(str::to_string).collect();
-    texts.push(format!("{}{}", kind::URL, path(marks.url())));
-    texts.extend(marks.many().map(|url| format!("{}{}", kind::MANY, path(url))));
-    texts.push(Target::everything().0);
-    texts
 }
 
 /// What becomes of a stored response.
@@ -228,9 +218,4 @@ fn without_query(url: &str) -> &str {
 fn own_group(url: &str, group: &str) -> String {
     let origin = url.strip_suffix(path(url)).unwrap_or_default();
     format!("{origin} {group}")
-}
-
-/// Lines part marks.
-fn visible(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).collect()
 }

@@ -7,6 +7,7 @@ use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
 use crate::key::Key;
 use crate::message::{Request, Response};
+use crate::purge::Target;
 use crate::rules::directives::RequestControl;
 use crate::rules::{Exchange, invalidate, reduce};
 use crate::tiers::Place;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// When an invalidation that a tier refused is tried again: Workers KV takes one write per second and key.
-pub(super) const INVALIDATE_AGAIN: [Duration; 3] =
+const INVALIDATE_AGAIN: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(1200), Duration::from_secs(5)];
 
 impl Proxy {
@@ -63,8 +64,9 @@ impl Proxy {
             response_time: trip.received,
         };
         // Awaited, not deferred: the client's next request must not see what this one has changed.
-        self.invalidate_groups(host, &seen).await;
-        let mut life = None;
+        let (mut life, mut failed) = (None, Failed::default());
+        self.know_purges(host).await;
+        failed.groups = self.invalidate_groups(host, &seen).await;
         for target in invalidate::targets(&seen) {
             if let Some((_, rest)) = target.split_once("://") {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -73,13 +75,17 @@ impl Proxy {
                 let (own_target, own_fields) = reduced(target);
                 let named = Named { scheme, authority, target: &own_target, fields: &own_fields };
                 for invalid in self.keys_of(host, named).await {
-                    let begun = self.clone().invalidate(host, invalid).await;
+                    let begun = self.tiers(host).invalidate(&invalid, host.now()).await;
+                    if begun.is_none() {
+                        failed.keys.push(invalid);
+                    }
                     if invalid == key {
                         life = begun;
                     }
                 }
             }
         }
+        self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
         if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
             let request = Lookable { method, scheme, authority, target, fields, client, control, key, content: None };
@@ -89,21 +95,42 @@ impl Proxy {
         serve::passed(response, &Outcome::Forwarded { why, detail, status, stored: None, from: None })
     }
 
-    /// Invalidates one URL; where a tier fails, tries again after the response has left.
-    async fn invalidate<H: Host>(self: Rc<Self>, host: &H, key: Key) -> Option<u64> {
-        let begun = self.tiers(host).invalidate(&key, host.now()).await;
-        if begun.is_none() {
-            let own = host.clone();
-            host.defer(async move {
-                for pause in INVALIDATE_AGAIN {
-                    own.sleep(pause).await;
-                    if self.tiers(&own).invalidate(&key, own.now()).await.is_some() {
-                        return;
+    /// Tries again, after the response has left, what a tier has refused.
+    fn invalidate_again<H: Host>(self: &Rc<Self>, host: &H, mut failed: Failed) {
+        if failed.is_empty() {
+            return;
+        }
+        let (proxy, own) = (self.clone(), host.clone());
+        host.defer(async move {
+            for pause in INVALIDATE_AGAIN {
+                own.sleep(pause).await;
+                let tiers = proxy.tiers(&own);
+                for key in std::mem::take(&mut failed.keys) {
+                    if tiers.invalidate(&key, own.now()).await.is_none() {
+                        failed.keys.push(key);
                     }
                 }
-                own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
-            });
-        }
-        begun
+                if !failed.groups.is_empty() && tiers.purge(&failed.groups, false, own.now()).await.is_some() {
+                    failed.groups.clear();
+                }
+                if failed.is_empty() {
+                    return;
+                }
+            }
+            own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
+        });
+    }
+}
+
+/// What is invalid, and did not reach every tier.
+#[derive(Default)]
+struct Failed {
+    keys: Vec<Key>,
+    groups: Vec<Target>,
+}
+
+impl Failed {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.groups.is_empty()
     }
 }

@@ -1,11 +1,10 @@
 //! Purges on a request's way: what must be known of them before a lookup, and what a response says of others.
 
 use super::Proxy;
-use super::pass::INVALIDATE_AGAIN;
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key;
-use crate::purge;
+use crate::purge::{self, Target};
 use crate::rules::Exchange;
 use crate::tiers::count;
 use crate::tiers::purges::Due;
@@ -24,25 +23,15 @@ impl Proxy {
         }
     }
 
-    /// Purges the cache groups that the answer to an unsafe request names (RFC 9875 3); where L2 fails, tries again after the response
-    /// has left.
-    pub(super) async fn invalidate_groups<H: Host>(self: &Rc<Self>, host: &H, seen: &Exchange<'_>) {
+    /// Purges the cache groups that the answer to an unsafe request names (RFC 9875 3). Returns those that L2 did not take.
+    pub(super) async fn invalidate_groups<H: Host>(&self, host: &H, seen: &Exchange<'_>) -> Vec<Target> {
         let url = key::url(seen.url, self.policy_of(purge::path(seen.url)));
         let (groups, invalid) = purge::fields::invalidated(seen.method, &url, seen.status, seen.response);
         self.count_marks(host, invalid);
         if groups.is_empty() || self.tiers(host).purge(&groups, false, host.now()).await.is_some() {
-            return;
+            return Vec::new();
         }
-        let (proxy, own) = (self.clone(), host.clone());
-        host.defer(async move {
-            for pause in INVALIDATE_AGAIN {
-                own.sleep(pause).await;
-                if proxy.tiers(&own).purge(&groups, false, own.now()).await.is_some() {
-                    return;
-                }
-            }
-            own.warn("a Cache-Group-Invalidation did not reach L2: what it meant is served until it is stale");
-        });
+        groups
     }
 
     /// Counts the tags and cache groups that nothing can be purged by, and tells the operator.

@@ -42,7 +42,7 @@ pub fn updated(stored: &Marks, route: &[String], response: &Fields) -> (Marks, u
     if !brings_tags && !brings_groups {
         return (stored.clone(), 0);
     }
-    let mut marks = Marks::of_url(stored.url(), stored.many().is_some());
+    let mut marks = Marks::of_url(stored.url(), stored.is_many());
     let mut invalid = 0;
     match brings_tags {
         true => invalid += add_tags(&mut marks, route, response),

@@ -2,8 +2,7 @@
 
 use super::{Fate, Marks, Target, kind, path};
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::cmp::Ordering;
 
 /// The newest purges of one target, hard and soft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,84 +39,51 @@ impl Times {
         }
     }
 
-    fn newest(self) -> Timestamp {
+    /// The newer of both.
+    pub fn newest(self) -> Timestamp {
         self.hard.max(self.soft)
     }
 }
 
-/// Purges in memory.
+/// Purges in memory, in the order of their targets. To add one costs least where it comes last.
 #[derive(Debug)]
 pub struct Index {
-    named: HashMap<Box<str>, Times>,
-    paths: HashMap<Box<str>, Times>,
-    many: HashMap<Box<str>, Times>,
-    tags: HashMap<Box<str>, Times>,
-    groups: HashMap<Box<str>, Times>,
-    own_groups: HashMap<Box<str>, Times>,
-    prefixes: BTreeMap<Box<[u8]>, Times>,
-    everything: Times,
+    list: Vec<(Target, Times)>,
     newest: Timestamp,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Index {
-            named: HashMap::new(),
-            paths: HashMap::new(),
-            many: HashMap::new(),
-            tags: HashMap::new(),
-            groups: HashMap::new(),
-            own_groups: HashMap::new(),
-            prefixes: BTreeMap::new(),
-            everything: Times::NONE,
-            newest: Times::NEVER,
-        }
+        Index { list: Vec::new(), newest: Times::NEVER }
     }
 }
 
 impl Index {
     /// One purge more.
-    pub fn add(&mut self, target: &Target, times: Times) {
+    pub fn add(&mut self, target: Target, times: Times) {
         self.newest = self.newest.max(times.newest());
-        let map = match target.parts() {
-            (kind::PREFIX, name) => {
-                let held = self.prefixes.entry(name.as_bytes().into()).or_insert(Times::NONE);
-                *held = held.and(times);
-                return;
+        let (kind, name) = target.parts();
+        match self.find(kind, name) {
+            Ok(at) => {
+                if let Some((_, held)) = self.list.get_mut(at) {
+                    *held = held.and(times);
+                }
             }
-            (kind::URL, name) if name.starts_with('/') => &mut self.paths,
-            (kind::URL, _) => &mut self.named,
-            (kind::MANY, _) => &mut self.many,
-            (kind::TAG, _) => &mut self.tags,
-            (kind::GROUP, _) => &mut self.groups,
-            (kind::OWN_GROUP, _) => &mut self.own_groups,
-            _ => {
-                self.everything = self.everything.and(times);
-                return;
-            }
-        };
-        let held = map.entry(target.parts().1.into()).or_insert(Times::NONE);
-        *held = held.and(times);
+            Err(at) => self.list.insert(at, (target, times)),
+        }
     }
 
     /// The purges that are for an entry with these marks.
     pub fn times(&self, marks: &Marks) -> Times {
         let url = marks.url();
-        let path = path(url);
-        let of = |map: &HashMap<Box<str>, Times>, name: &str| map.get(name).copied().unwrap_or(Times::NONE);
-        let all = |map: &HashMap<Box<str>, Times>, names: &mut dyn Iterator<Item = &str>| match map.is_empty() {
-            true => Times::NONE,
-            false => names.map(|name| of(map, name)).fold(Times::NONE, Times::and),
-        };
-        self.everything
-            .and(of(&self.named, url))
-            .and(of(&self.paths, path))
-            .and(all(&self.many, &mut marks.many().into_iter().flat_map(|url| [url, super::path(url)])))
-            .and(self.over(url))
-            .and(self.over(path))
-            .and(all(&self.tags, &mut marks.tags()))
-            .and(all(&self.groups, &mut marks.groups()))
-            .and(all(&self.own_groups, &mut marks.own_groups()))
+        let mut found = self.of(kind::EVERYTHING, "").and(self.over(url)).and(self.over(path(url)));
+        for (kind, name) in marks.iter() {
+            found = found.and(self.of(kind, name));
+            if matches!(kind, kind::URL | kind::MANY) {
+                found = found.and(self.of(kind, path(name)));
+            }
+        }
+        found
     }
 
     /// What becomes of an entry that was asked for then. What is younger than every purge costs one comparison.
@@ -130,29 +96,27 @@ impl Index {
 
     /// How many targets there are.
     pub fn len(&self) -> usize {
-        let maps = [&self.named, &self.paths, &self.many, &self.tags, &self.groups, &self.own_groups];
-        maps.iter().map(|map| map.len()).sum::<usize>() + self.prefixes.len()
+        self.list.len()
     }
 
-    /// Whether there is no target but everything.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.list.is_empty()
     }
 
-    /// Forgets the targets that were purged longest ago, until `most` are left. Returns when the newest of those was purged.
-    pub fn shrink(&mut self, most: usize) -> Option<Timestamp> {
-        let surplus = self.len().checked_sub(most).filter(|surplus| *surplus > 0)?;
-        let maps =
-            [&mut self.named, &mut self.paths, &mut self.many, &mut self.tags, &mut self.groups, &mut self.own_groups];
-        let mut all: Vec<Timestamp> = self.prefixes.values().map(|times| times.newest()).collect();
-        all.extend(maps.iter().flat_map(|map| map.values().map(|times| times.newest())));
-        let (_, last, _) = all.select_nth_unstable(surplus - 1);
-        let last = *last;
-        for map in maps {
-            map.retain(|_, times| times.newest() > last);
-        }
-        self.prefixes.retain(|_, times| times.newest() > last);
-        Some(last)
+    /// Forgets the target that was purged longest ago, and returns when that was.
+    pub fn forget_oldest(&mut self) -> Option<Timestamp> {
+        let (at, _) = self.list.iter().enumerate().min_by_key(|(_, (_, times))| times.newest())?;
+        Some(self.list.remove(at).1.newest())
+    }
+
+    fn find(&self, kind: u8, name: &str) -> Result<usize, usize> {
+        self.list.binary_search_by(|(target, _)| order(target, kind, name.as_bytes()))
+    }
+
+    fn of(&self, kind: u8, name: &str) -> Times {
+        let at = self.find(kind, name).ok();
+        at.and_then(|at| self.list.get(at)).map_or(Times::NONE, |(_, times)| *times)
     }
 
     /// The prefixes of `url`: range look-ups, one for each length at most, however many prefixes there are.
@@ -160,8 +124,12 @@ impl Index {
         let mut found = Times::NONE;
         let mut rest = url.as_bytes();
         loop {
-            let below = (Bound::Unbounded, Bound::Included(rest));
-            let Some((prefix, times)) = self.prefixes.range::<[u8], _>(below).next_back() else { return found };
+            let above = self.list.partition_point(|(target, _)| order(target, kind::PREFIX, rest).is_le());
+            let below = above.checked_sub(1).and_then(|at| self.list.get(at));
+            let Some((target, times)) = below.filter(|(target, _)| target.parts().0 == kind::PREFIX) else {
+                return found;
+            };
+            let prefix = target.parts().1.as_bytes();
             let common = prefix.iter().zip(rest).take_while(|(a, b)| a == b).count();
             // What else begins `url` is shorter than what it has in common with this one.
             let next = if common == prefix.len() {
@@ -176,4 +144,10 @@ impl Index {
             }
         }
     }
+}
+
+/// How a target stands to another: by kind, then by name.
+fn order(target: &Target, kind: u8, name: &[u8]) -> Ordering {
+    let (own_kind, own_name) = target.parts();
+    own_kind.cmp(&kind).then_with(|| own_name.as_bytes().cmp(name))
 }

@@ -186,18 +186,12 @@ impl<H: Host> Tiers<'_, H> {
 
     async fn read(&self, tier: Tier, key: &Key, now: Timestamp) -> Held {
         match tier {
-            Tier::L0 => {
-                let held = self.believed(key, self.memory.get(key, now), now);
-                self.unpurged(tier, held, now).await
-            }
-            Tier::L1 => {
-                let held = self.believed(key, kv::get(self, key, now).await, now);
-                self.unpurged(tier, held, now).await
-            }
+            Tier::L0 => self.believed(key, self.memory.get(key, now), now),
+            Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
             Tier::L2 => match sql::get(self, key, now).await {
                 Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
                     Some(life) => Held::Gone(life),
-                    None => self.unpurged(tier, Held::Entry(entry), now).await,
+                    None => self.unpurged(*entry),
                 },
                 Held::Gone(life) => Held::Gone(self.gone.shown(key, life, now)),
                 Held::Nothing => Held::Nothing,
@@ -205,21 +199,20 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    /// What a tier shows, after every purge that is known.
-    async fn unpurged(&self, tier: Tier, held: Held, now: Timestamp) -> Held {
-        let Held::Entry(mut entry) = held else { return held };
-        match self.fate(tier, &entry.head, now).await {
+    /// An entry after every purge that is known.
+    fn unpurged(&self, mut entry: Entry) -> Held {
+        match self.purges.fate(&entry.head) {
             Fate::Lives => {}
             Fate::StaleSince(at) => entry.head.freshness = purge::softened(&entry.head.freshness, at),
             Fate::Dead => return Held::Nothing,
         }
-        Held::Entry(entry)
+        Held::Entry(Box::new(entry))
     }
 
     /// An entry that no invalidation has ended, as far as is known here.
     fn believed(&self, key: &Key, entry: Option<Entry>, now: Timestamp) -> Held {
         match entry {
-            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => Held::Entry(Box::new(entry)),
+            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => self.unpurged(entry),
             _ => Held::Nothing,
         }
     }

@@ -5,12 +5,10 @@
 //! nobody had asked for anything for so long.
 //!
 //! While L2 does not answer, no purge is accepted either, so an instance that knows the log goes on with what it knows. One that
-//! does not know it yet believes L1 of nothing that was asked for before it first tried.
+//! does not know it yet believes no tier of what was asked for before it first tried.
 
 use super::Tiers;
 use super::sql::{self, GONE_MS};
-use crate::config::Config;
-use crate::decision::Tier;
 use crate::entry::Head;
 use crate::host::Host;
 use crate::purge::{Fate, Index, Target, Times};
@@ -18,9 +16,8 @@ use crate::time::{Timestamp, millis};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// How many targets are remembered. Of what was asked for before the oldest of them, L1 is not believed, and of L2 the log is
-/// asked.
-pub const MOST: usize = 4096;
+/// How many targets are remembered. What was asked for before the oldest of them counts as purged.
+pub const MOST: usize = 8192;
 
 /// How far the clocks of instances may be apart, in milliseconds.
 const SKEW_MS: u64 = 5_000;
@@ -78,28 +75,21 @@ impl Purges {
         }
     }
 
-    /// What becomes of an entry; `None` where that is not known here.
-    pub(super) fn fate(&self, head: &Head, tier: Tier, config: &Config, now: Timestamp) -> Option<Fate> {
+    /// What becomes of an entry that a tier shows. What is not known to live is dead.
+    pub(super) fn fate(&self, head: &Head) -> Fate {
         let requested = head.freshness.requested;
-        let fate = self.index.borrow().fate(&head.marks, requested);
-        if self.read.get().is_none() && fate != Fate::Dead {
-            return self.failing.get().filter(|since| requested >= *since).map(|_| fate);
-        }
-        match self.horizon.get() {
-            Some(horizon) if fate != Fate::Dead && requested <= horizon => {
-                // What comes into L1 has been judged: it cannot be hit by what was purged so long before that it would be over.
-                let stay = millis(config.l1.max_ttl).saturating_add(GONE_MS).saturating_add(millis(config.poll));
-                (tier != Tier::L2 && horizon <= now.minus_millis(stay)).then_some(fate)
-            }
-            _ => Some(fate),
-        }
+        let known = match self.read.get() {
+            Some(_) => self.horizon.get().is_none_or(|horizon| requested > horizon),
+            None => self.failing.get().is_some_and(|since| requested >= since),
+        };
+        if known { self.index.borrow().fate(&head.marks, requested) } else { Fate::Dead }
     }
 
-    fn learn(&self, target: &Target, times: Times) {
+    fn learn(&self, target: Target, times: Times) {
         let mut index = self.index.borrow_mut();
         index.add(target, times);
         if index.len() > MOST {
-            self.forgotten(index.shrink(MOST - MOST / 4));
+            self.forgotten(index.forget_oldest());
         }
     }
 
@@ -138,22 +128,16 @@ impl<H: Host> Tiers<'_, H> {
             Some(read) => read.plus_millis(GONE_MS).minus_millis(2 * SKEW_MS),
             None => now,
         };
-        let Some(mut news) = sql::purges::newer(self, purges.seen.get(), until, MOST + 1).await else {
+        let Some(news) = sql::purges::newer(self, purges.seen.get(), until, MOST).await else {
             if purges.failing.get().is_none() {
                 purges.failing.set(Some(now));
             }
             return;
         };
-        if let Some((number, ..)) = news.purges.first() {
-            purges.seen.set(*number);
-        }
-        if news.purges.len() > MOST
-            && let Some((_, _, times)) = news.purges.pop()
-        {
-            purges.forgotten(Some(times.hard.max(times.soft)));
-        }
-        for (_, target, times) in &news.purges {
-            purges.learn(target, *times);
+        purges.forgotten(news.before);
+        for (number, target, times) in news.purges {
+            purges.seen.set(purges.seen.get().max(number));
+            purges.learn(target, times);
         }
         for (key, life) in news.lives {
             self.gone.shown(&key, life, now);
@@ -166,20 +150,8 @@ impl<H: Host> Tiers<'_, H> {
     /// purge's number; `None` where L2 did not take it, and nobody else will know.
     pub async fn purge(&self, targets: &[Target], soft: bool, now: Timestamp) -> Option<i64> {
         for target in targets {
-            self.purges.learn(target, Times::of(now, soft));
+            self.purges.learn(target.clone(), Times::of(now, soft));
         }
         sql::purges::append(self, targets, now, soft).await
-    }
-
-    /// What becomes of an entry that a tier shows; where it is not known here, L2 is asked of its own entries alone.
-    pub(super) async fn fate(&self, tier: Tier, head: &Head, now: Timestamp) -> Fate {
-        match self.purges.fate(head, tier, self.config, now) {
-            Some(fate) => fate,
-            None if tier == Tier::L2 => match sql::purges::of_entry(self, &head.marks).await {
-                Some(times) => times.fate(head.freshness.requested),
-                None => Fate::Dead,
-            },
-            None => Fate::Dead,
-        }
     }
 }

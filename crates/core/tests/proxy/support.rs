@@ -208,7 +208,7 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.sweep(&host).await }));
     }
 
-    /// The tiers, and the runner of what is done with them.
+    /// The tiers, which know the purges, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
         let tiers = Tiers {
             host: &self.host,
@@ -218,6 +218,7 @@ impl Cache {
             gone: &self.gone,
             purges: &self.purges,
         };
+        self.pool.run_until(tiers.read_purges());
         (tiers, &mut self.pool)
     }
 
