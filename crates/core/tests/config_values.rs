@@ -66,7 +66,7 @@ fn the_examples_of_the_shipped_file_are_right() {
     let example = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).map(str::to_string);
     let lines: Vec<String> = shipped().lines().map(|line| example(line).unwrap_or(line.to_string())).collect();
     let config = parse(&lines.join("\n"));
-    assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY"]);
+    assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY", "ADMIN_TOKEN"]);
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
     assert_eq!(config.routes.len(), 4);
     let shop = config.policy("/shop/1");
