@@ -32,7 +32,7 @@ pub enum Command {
     #[command(after_help = "Example: terrace check terrace.toml")]
     Check(Check),
     /// Have a running terrace forget what it stores: URLs, prefixes, tags, cache groups, or everything
-    #[command(after_help = "Example: ADMIN_TOKEN=... terrace purge --tag products --prefix /api/news/")]
+    #[command(after_help = "Example: terrace purge --tag products --prefix /api/news/")]
     Purge(Purge),
 }
 

@@ -76,7 +76,7 @@ pub fn order(document: &[u8], config: &Config) -> Result<Order, String> {
 
 /// The targets of one URL: itself, and what may stand for it.
 pub fn of_url(url: &str, config: &Config) -> [Target; 2] {
-    let path = path(url);
+    let path = Some(path(url)).filter(|path| !path.is_empty()).unwrap_or("/");
     let url = key::url(url, config.policy(path.split_once('?').map_or(path, |(path, _)| path)));
     [Target::url(&url), Target::many(&url)]
 }

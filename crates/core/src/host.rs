@@ -107,7 +107,7 @@ impl Text {
 /// A statement with its bound parameters `?1`, `?2`, ...
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The text. All of it lives in `tiers/sql.rs` and `tiers/migrations/`.
+    /// The text. All of it lives in `tiers/sql.rs`, `tiers/sql/` and `tiers/migrations/`.
     pub sql: Text,
     /// The parameters, in order.
     pub params: Vec<Value>,

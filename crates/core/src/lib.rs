@@ -14,9 +14,10 @@
 //!
 //! The core has no I/O, no clock and no platform: a [`host::Host`] lends it those. [`Proxy`] is the front door.
 //!
-//! Floors, from the top: `proxy`; `upstream`, `tiers`, `report`; `rules`; `key`, `entry`, `decision`, `config`, `host`, `message`,
-//! `fields`, `time`. A room imports only from below, but for two names: an entry holds the times that [`rules::freshness`]
-//! defines, and a key normalises field values as [`rules::vary`] does.
+//! Floors, from the top: `proxy`, `admin`; `upstream`, `tiers`, `report`; `rules`, `purge`; `key`, `entry`, `decision`, `config`,
+//! `host`, `message`, `fields`, `time`. A room imports only from below, but for a few names: an entry holds the times that
+//! [`rules::freshness`] defines and the marks that [`purge`] does, a key normalises what it is made of as [`rules`] do, and the
+//! configuration checks tags as [`purge`] does.
 #![deny(missing_docs)]
 
 pub mod admin;

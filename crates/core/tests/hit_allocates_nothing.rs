@@ -10,6 +10,7 @@ use rules_support::{NOW, exchange, fields, rfc};
 use std::hint::black_box;
 use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::entry::{Entry, Head};
+use terrace_core::purge::{Fate, Index, Target, Times};
 use terrace_core::rules::coding;
 use terrace_core::rules::directives::RequestControl;
 use terrace_core::rules::reuse::{Reuse, reuse};
@@ -21,7 +22,7 @@ type Lines = &'static [(&'static str, &'static str)];
 fn stored(request: Lines, response: Lines) -> Head {
     let (request, response) = (fields(request), fields(response));
     let plan = storable(&exchange(&Method::GET, &request, 200, &response), &rfc()).unwrap();
-    Entry::new(200, plan.fields, plan.freshness, plan.selecting, Bytes::from_static(b"{}")).head
+    Entry::new(200, plan.fields, plan.freshness, plan.selecting, Bytes::from_static(b"{}")).with_marks(plan.marks).head
 }
 
 #[test]
@@ -65,6 +66,20 @@ fn deciding_a_fresh_hit() {
         assert_eq!(decided, Some((true, Reuse::Fresh)), "{response:?} for {second:?}");
         assert_eq!(taken.count_total, 0, "{response:?} for {second:?}: {taken:?}");
     }
+}
+
+#[test]
+fn whether_a_purge_hits_it() {
+    let head = stored(&[], &[("cache-control", "max-age=60"), ("cache-tag", "a, b"), ("cache-groups", "\"g\"")]);
+    let mut index = Index::default();
+    for n in 0..1000 {
+        for target in [Target::tag(&n.to_string()), Target::prefix(&format!("/{n}")), Target::url(&format!("/{n}"))] {
+            index.add(target, Times::of(NOW.plus_millis(5_000), false));
+        }
+    }
+    let mut fate = None;
+    let taken = allocation_counter::measure(|| fate = Some(index.fate(black_box(&head.marks), NOW)));
+    assert_eq!((fate, taken.count_total), (Some(Fate::Lives), 0));
 }
 
 #[test]

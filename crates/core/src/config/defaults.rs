@@ -30,7 +30,7 @@ pub const COMPRESS_MIN_SIZE: u64 = 1024;
 /// `tiers.l0.max_size`. Never more than `tiers.l0.size`.
 pub const L0_MAX_SIZE: u64 = 64 * 1024;
 
-/// `tiers.l0.max_ttl`: a purge and an invalidation elsewhere are to be seen soon.
+/// `tiers.l0.max_ttl`: what another instance stores is to be seen soon.
 pub const L0_MAX_TTL: Duration = Duration::from_secs(10);
 
 /// `tiers.l1.max_size`. Never more than `tiers.l2.max_size`.

@@ -1,5 +1,5 @@
-//! The invalidations that this instance knows of. L1 may show for a minute and more what they removed. L2 knows every life of a
-//! URL, and outranks what is remembered here.
+//! The invalidations that this instance knows of: its own, and, read along with the purge log, those of others. L1 may show for a minute
+//! and more what they removed. L2 knows every life of a URL, and outranks what is remembered here.
 
 use super::sql::GONE_MS;
 use crate::key::Key;

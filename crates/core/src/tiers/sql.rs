@@ -1,4 +1,4 @@
-//! L2 over [`Sql`]: all SQL text lives here and in `migrations/`.
+//! L2 over [`Sql`]: all SQL text lives here, in `sql/` and in `migrations/`.
 //!
 //! An entry is one row; content above [`CHUNK`] goes on in rows of its own, written in the same batch and read in the same query.
 //! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.

@@ -10,6 +10,9 @@ use crate::time::{Timestamp, millis};
 /// The most rows in the log: more than any instance reads of it.
 const MOST_ROWS: i64 = 10_000;
 
+/// The most invalidations that are read at once: L1 is emptied of them anyway, if late.
+const MOST_LIVES: i64 = 1024;
+
 /// A target that is purged again needs no older row; a soft purge takes nothing from a hard one.
 const REPLACE: Text =
     Text::plain("DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2 AND soft >= ?3");
@@ -19,7 +22,7 @@ const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// from a purge.
 const NEWER: Text = Text::plain(
     "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) \
-     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?2) \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?4) \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) \
      ORDER BY 2",
 );
@@ -57,7 +60,7 @@ pub(in crate::tiers) async fn append<H: Host>(
     }
 }
 
-/// What came into the log after `seen`, and the invalidations that go on past `until`; of each at most `most`, the newest.
+/// What came into the log after `seen`, the newest `most` of it, and the invalidations that go on past `until`.
 pub(in crate::tiers) async fn newer<H: Host>(
     tiers: &Tiers<'_, H>,
     seen: i64,
@@ -65,7 +68,7 @@ pub(in crate::tiers) async fn newer<H: Host>(
     most: usize,
 ) -> Option<News> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let params = vec![Value::Integer(seen), Value::Integer(most), Value::Integer(until.0)];
+    let params = vec![Value::Integer(seen), Value::Integer(most), Value::Integer(until.0), Value::Integer(MOST_LIVES)];
     let rows = query(tiers, Statement { sql: NEWER, params }).await?;
     let mut news = News { purges: Vec::new(), before: None, lives: Vec::new() };
     for row in rows {
