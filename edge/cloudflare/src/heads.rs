@@ -1,5 +1,5 @@
 //! The heads of stored responses that went out lately, as JavaScript has them: of what is hit again only the fields that change
-//! from one second to the next are made anew. Making all of them is the largest part of what a hit costs beyond reading KV.
+//! from one second to the next are made anew, since each one that crosses into JavaScript and into the platform costs.
 
 use crate::lines::{self, Lines};
 use crate::platform;

@@ -18,6 +18,7 @@ mod pass;
 mod purge;
 mod record;
 mod refresh;
+mod request;
 mod serve;
 mod transfer;
 mod variance;
@@ -28,13 +29,13 @@ use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier
 use crate::entry::Head;
 use crate::fields::Fields;
 use crate::host::Host;
-use crate::key::Key;
+use crate::key::{Key, Parts};
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{Exchange, cdn_loop, connection, range, reduce, update, validate};
+use crate::rules::{cdn_loop, connection, range, reduce, update, validate};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
@@ -42,14 +43,14 @@ use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::{self, Ask};
-use content::{Content, Taken};
+use content::Taken;
 use http::{Method, StatusCode};
+use request::{Lookable, Trip, exchange, url_of};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::rc::Rc;
-use variance::{Named, Variances};
+use variance::Variances;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
@@ -70,44 +71,6 @@ pub struct Proxy {
     compressing: Cell<usize>,
     variances: Variances,
     log: Log,
-}
-
-/// A request that the cache may answer.
-#[derive(Debug)]
-struct Lookable {
-    method: Method,
-    scheme: &'static str,
-    authority: String,
-    target: String,
-    fields: Fields,
-    client: Option<IpAddr>,
-    control: RequestControl,
-    key: Key,
-    /// Where its content is part of the key; it is then answered as a GET is.
-    content: Option<Content>,
-}
-
-/// One way to the origin and back.
-#[derive(Clone, Copy, Debug)]
-struct Trip {
-    /// Why it was made.
-    why: Forward,
-    /// When the request was sent.
-    sent: Timestamp,
-    /// When the response's head, or the failure, came.
-    received: Timestamp,
-}
-
-impl Lookable {
-    /// The request's URL as the client used it.
-    fn url(&self) -> String {
-        url_of(self.scheme, &self.authority, &self.target)
-    }
-
-    /// Whether the origin may be asked conditionally, or for the rest of a part, in its place.
-    fn is_conditional(&self) -> bool {
-        self.method == Method::GET && self.content.as_ref().is_none_or(Content::is_conditional)
-    }
 }
 
 impl Proxy {
@@ -214,7 +177,13 @@ impl Proxy {
         }
         reduce::fields(&mut request.fields, policy);
         let Request { method, scheme, authority, target, fields, client, .. } = request;
-        let key = self.primary(Named { scheme, authority: &authority, target: &target, fields: &fields });
+        let key = self.primary(Parts {
+            origin: self.origin(),
+            scheme,
+            authority: &authority,
+            target: &target,
+            fields: &fields,
+        });
         let (method, key, content) = match taken {
             None => (method, key, None),
             Some(taken) => {
@@ -498,22 +467,4 @@ impl Proxy {
 /// Names a request in logs and problem documents.
 fn request_id<H: Host>(host: &H) -> String {
     format!("urn:terrace:{:016x}", host.random())
-}
-
-/// The request's URL as the client used it.
-fn url_of(scheme: &str, authority: &str, target: &str) -> String {
-    format!("{scheme}://{authority}{target}")
-}
-
-/// What the storing rules see.
-fn exchange<'a, S>(request: &'a Lookable, url: &'a str, response: &'a Response<S>, trip: Trip) -> Exchange<'a> {
-    Exchange {
-        method: &request.method,
-        url,
-        request: &request.fields,
-        status: response.status.as_u16(),
-        response: &response.fields,
-        request_time: trip.sent,
-        response_time: trip.received,
-    }
 }

@@ -1,11 +1,10 @@
 //! Not for the cache: what goes to the origin and back as it is, and what that makes invalid (RFC 9111 4.4).
 
-use super::variance::Named;
 use super::{Lookable, Proxy, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
-use crate::key::Key;
+use crate::key::{Key, Parts};
 use crate::message::{Request, Response};
 use crate::purge::Target;
 use crate::rules::directives::RequestControl;
@@ -50,7 +49,13 @@ impl Proxy {
             (reduce::target(target, &policy.query).into_owned(), fields)
         };
         let (own_target, own_fields) = reduced(&target);
-        let key = self.primary(Named { scheme, authority: &authority, target: &own_target, fields: &own_fields });
+        let key = self.primary(Parts {
+            origin: self.origin(),
+            scheme,
+            authority: &authority,
+            target: &own_target,
+            fields: &own_fields,
+        });
         let trip = Trip { why, sent, received: host.now() };
         let control = RequestControl::default();
         let url = url_of(scheme, &authority, &target);
@@ -73,8 +78,9 @@ impl Proxy {
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
                 let target = if target.is_empty() { "/" } else { target };
                 let (own_target, own_fields) = reduced(target);
-                let named = Named { scheme, authority, target: &own_target, fields: &own_fields };
-                for invalid in self.keys_of(host, named).await {
+                let parts =
+                    Parts { origin: self.origin(), scheme, authority, target: &own_target, fields: &own_fields };
+                for invalid in self.keys_of(host, parts).await {
                     let begun = self.tiers(host).invalidate(&invalid, host.now()).await;
                     if begun.is_none() {
                         failed.keys.push(invalid);

@@ -9,7 +9,7 @@
 use super::{Lookable, Proxy, Trip};
 use crate::fields::Fields;
 use crate::host::Host;
-use crate::key::{self, Key};
+use crate::key::{self, Key, Parts};
 use crate::rules::no_vary_search::{self, FIELD, Variance};
 use crate::tiers::{Lookup, Place};
 use crate::time::Timestamp;
@@ -85,42 +85,31 @@ impl Variances {
     }
 }
 
-/// What names an object but for its query.
-#[derive(Clone, Copy)]
-pub(super) struct Named<'a> {
-    pub(super) scheme: &'a str,
-    pub(super) authority: &'a str,
-    pub(super) target: &'a str,
-    pub(super) fields: &'a Fields,
-}
-
-impl Lookable {
-    fn named(&self) -> Named<'_> {
-        Named { scheme: self.scheme, authority: &self.authority, target: &self.target, fields: &self.fields }
-    }
-}
-
 impl Proxy {
     /// The primary key of a target, which is reduced already.
-    pub(super) fn primary(&self, named: Named<'_>) -> Key {
-        let Named { scheme, authority, target, fields } = named;
-        key::primary(key::Parts { origin: self.origin(), scheme, authority, target, fields }, self.policy_of(target))
+    pub(super) fn primary(&self, parts: Parts<'_>) -> Key {
+        key::primary(parts, self.policy_of(parts.target))
     }
 
-    fn path_key(&self, named: Named<'_>) -> Key {
-        let target = named.target.split_once('?').map_or(named.target, |(path, _)| path);
-        key::variances(&self.primary(Named { target, ..named }))
+    fn parts<'a>(&'a self, request: &'a Lookable) -> Parts<'a> {
+        let Lookable { scheme, authority, target, fields, .. } = request;
+        Parts { origin: self.origin(), scheme, authority, target, fields }
     }
 
-    fn canonical_key(&self, variance: &Variance, named: Named<'_>) -> Key {
-        self.primary(Named { target: &variance.canonical(named.target), ..named })
+    fn path_key(&self, parts: Parts<'_>) -> Key {
+        let target = parts.target.split_once('?').map_or(parts.target, |(path, _)| path);
+        key::variances(&self.primary(Parts { target, ..parts }))
+    }
+
+    fn canonical_key(&self, variance: &Variance, parts: Parts<'_>) -> Key {
+        self.primary(Parts { target: &variance.canonical(parts.target), ..parts })
     }
 
     /// Looks for what answers the request: under the canonical form of its URL where that is known, else as it was sent.
     pub(super) async fn held<H: Host>(&self, host: &H, request: &mut Lookable, now: Timestamp) -> Lookup {
         let (tiers, exact) = (self.tiers(host), request.key);
         let known = request.content.is_none() && self.variances.any.get();
-        let variance = match known.then(|| self.variances.of(&self.path_key(request.named()))).flatten() {
+        let variance = match known.then(|| self.variances.of(&self.path_key(self.parts(request)))).flatten() {
             Some(variance) => variance,
             None => {
                 let lookup = tiers.lookup(&exact, &request.fields, now).await;
@@ -130,7 +119,7 @@ impl Proxy {
                 }
             }
         };
-        request.key = self.canonical_key(&variance, request.named());
+        request.key = self.canonical_key(&variance, self.parts(request));
         let lookup = tiers.lookup(&request.key, &request.fields, now).await;
         match &lookup {
             Lookup::Found(found)
@@ -154,11 +143,11 @@ impl Proxy {
         match lookup {
             Lookup::Found(found) => {
                 let variance = no_vary_search::variance(&found.entry.head.fields)?;
-                self.variances.learn(self.path_key(request.named()), Rc::new(variance), false);
+                self.variances.learn(self.path_key(self.parts(request)), Rc::new(variance), false);
                 None
             }
             Lookup::Nothing(_) if request.target.contains('?') => {
-                let path = self.path_key(request.named());
+                let path = self.path_key(self.parts(request));
                 if !self.variances.ask(path) {
                     return None;
                 }
@@ -187,19 +176,19 @@ impl Proxy {
         response: &Fields,
         trip: Trip,
     ) -> Option<Key> {
-        let named = request.named();
+        let parts = self.parts(request);
         if request.content.is_some() || (!self.variances.any.get() && !response.contains(FIELD)) {
             return None;
         }
         let key = match no_vary_search::variance(response) {
-            None => self.primary(named),
+            None => self.primary(parts),
             Some(variance) => {
-                let path = self.path_key(named);
+                let path = self.path_key(parts);
                 let variance = Rc::new(variance);
                 if self.variances.learn(path, variance.clone(), true) {
                     self.write_down(host, &path, response, &request.url(), trip).await;
                 }
-                self.canonical_key(&variance, named)
+                self.canonical_key(&variance, parts)
             }
         };
         Some(key).filter(|key| *key != request.key)
@@ -233,19 +222,19 @@ impl Proxy {
     }
 
     /// The keys under which answers to a URL may be stored: as it is, in its canonical form, and for whatever content.
-    pub(super) async fn keys_of<H: Host>(&self, host: &H, named: Named<'_>) -> Vec<Key> {
-        let exact = self.primary(named);
+    pub(super) async fn keys_of<H: Host>(&self, host: &H, parts: Parts<'_>) -> Vec<Key> {
+        let exact = self.primary(parts);
         let mut keys = vec![exact];
-        if self.policy_of(named.target).key.content.is_some() {
+        if self.policy_of(parts.target).key.content.is_some() {
             keys.push(key::contents(&exact));
         }
-        if named.target.contains('?') {
-            let path = self.path_key(named);
+        if parts.target.contains('?') {
+            let path = self.path_key(parts);
             let variance = match self.variances.of(&path) {
                 Some(variance) => Some(variance),
                 None => self.written_down(host, &path).await.map(|(variance, _)| variance),
             };
-            let canonical = variance.map(|variance| self.canonical_key(&variance, named));
+            let canonical = variance.map(|variance| self.canonical_key(&variance, parts));
             keys.extend(canonical.filter(|key| *key != exact));
         }
         keys

@@ -1,0 +1,73 @@
+//! A request on its way through the cache, and its way to the origin and back.
+
+use super::content::Content;
+use crate::decision::Forward;
+use crate::fields::Fields;
+use crate::key::Key;
+use crate::message::Response;
+use crate::rules::Exchange;
+use crate::rules::directives::RequestControl;
+use crate::time::Timestamp;
+use http::Method;
+use std::net::IpAddr;
+
+/// A request that the cache may answer.
+#[derive(Debug)]
+pub(super) struct Lookable {
+    pub(super) method: Method,
+    pub(super) scheme: &'static str,
+    pub(super) authority: String,
+    pub(super) target: String,
+    pub(super) fields: Fields,
+    pub(super) client: Option<IpAddr>,
+    pub(super) control: RequestControl,
+    pub(super) key: Key,
+    /// Where its content is part of the key; it is then answered as a GET is.
+    pub(super) content: Option<Content>,
+}
+
+/// One way to the origin and back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trip {
+    /// Why it was made.
+    pub(super) why: Forward,
+    /// When the request was sent.
+    pub(super) sent: Timestamp,
+    /// When the response's head, or the failure, came.
+    pub(super) received: Timestamp,
+}
+
+impl Lookable {
+    /// The request's URL as the client used it.
+    pub(super) fn url(&self) -> String {
+        url_of(self.scheme, &self.authority, &self.target)
+    }
+
+    /// Whether the origin may be asked conditionally, or for the rest of a part, in its place.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.method == Method::GET && self.content.as_ref().is_none_or(Content::is_conditional)
+    }
+}
+
+/// The request's URL as the client used it.
+pub(super) fn url_of(scheme: &str, authority: &str, target: &str) -> String {
+    format!("{scheme}://{authority}{target}")
+}
+
+/// What the storing rules see.
+pub(super) fn exchange<'a, S>(
+    request: &'a Lookable,
+    url: &'a str,
+    response: &'a Response<S>,
+    trip: Trip,
+) -> Exchange<'a> {
+    Exchange {
+        method: &request.method,
+        url,
+        request: &request.fields,
+        status: response.status.as_u16(),
+        response: &response.fields,
+        request_time: trip.sent,
+        response_time: trip.received,
+    }
+}
