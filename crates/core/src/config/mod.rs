@@ -127,6 +127,10 @@ pub struct Route {
     pub policy: Policy,
 }
 
+/// Where a policy is in its [`Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteId(Option<usize>);
+
 /// The settings that hold for one request: those of its route over those of `[cache]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -285,11 +289,21 @@ impl Config {
     /// The policy for a path as sent (still percent-encoded). It is matched in its normal form ([`normal_percent`]), or `/%61`
     /// would slip past a route for `/a`; runs of slashes count as one, as they do for many origins.
     pub fn policy(&self, path: &str) -> &Policy {
+        self.policy_at(self.route(path))
+    }
+
+    /// Where the policy for such a path is: to be kept, for to find it walks the routes.
+    pub fn route(&self, path: &str) -> RouteId {
         let mut path = normal_percent(path);
         while path.contains("//") {
             path = path.replace("//", "/").into();
         }
-        self.routes.iter().find(|route| glob(&route.pattern, &path)).map_or(&self.default_policy, |route| &route.policy)
+        RouteId(self.routes.iter().position(|route| glob(&route.pattern, &path)))
+    }
+
+    /// The policy there.
+    pub fn policy_at(&self, route: RouteId) -> &Policy {
+        route.0.and_then(|at| self.routes.get(at)).map_or(&self.default_policy, |route| &route.policy)
     }
 }
 

@@ -5,6 +5,7 @@
 //! kept beside.
 
 use super::{Lookable, Proxy, serve};
+use crate::config::RouteId;
 use crate::entry::coded::{Coding, Form, MAX_SIZE};
 use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
@@ -40,19 +41,19 @@ impl Proxy {
         place: &Place,
         now: Timestamp,
     ) {
-        let entry = self.compressed(host, &request.target, entry).await;
+        let entry = self.compressed(host, request.route, entry).await;
         self.tiers(host).store(key, &request.url(), entry, place, now).await;
     }
 
-    async fn compressed<H: Host>(&self, host: &H, target: &str, entry: Entry) -> Entry {
+    async fn compressed<H: Host>(&self, host: &H, route: RouteId, entry: Entry) -> Entry {
         let (head, size) = (&entry.head, entry.body.len());
-        if !self.will_negotiate::<H>(target, head.status, &head.fields, Some(head.body_len)) {
+        if !self.will_negotiate::<H>(route, head.status, &head.fields, Some(head.body_len)) {
             return entry;
         }
         let (Some(_turn), Some(_held)) = (self.turn(), self.budget.take(size)) else { return entry };
         let mut forms = Vec::new();
         for coding in Coding::ALL {
-            if H::CODINGS.among(self.policy_of(target).compress).has(coding)
+            if H::CODINGS.among(self.config.policy_at(route).compress).has(coding)
                 && let Some(form) = host.encode(coding, &entry.body).await
                 && coding::is_worth_it(form.len(), size)
             {
@@ -66,19 +67,20 @@ impl Proxy {
     /// Whether a response with this head will be stored compressed, unless its content turns out not to be worth it.
     pub(super) fn will_negotiate<H: Host>(
         &self,
-        target: &str,
+        route: RouteId,
         status: u16,
         fields: &Fields,
         length: Option<u64>,
     ) -> bool {
-        let policy = self.policy_of(target);
+        let policy = self.config.policy_at(route);
         !H::CODINGS.among(policy.compress).is_empty() && coding::compressible(status, fields, length, policy).is_ok()
     }
 
     /// Whether a stored response is coded, and its head, as it is by now, does not allow it any more.
-    pub(super) fn must_not_be_coded(&self, target: &str, head: &Head) -> bool {
+    pub(super) fn must_not_be_coded(&self, route: RouteId, head: &Head) -> bool {
         head.coded.is_some()
-            && coding::compressible(head.status, &head.fields, Some(head.body_len), self.policy_of(target)).is_err()
+            && coding::compressible(head.status, &head.fields, Some(head.body_len), self.config.policy_at(route))
+                .is_err()
     }
 
     /// The same with what the client is sent of it. What that cannot be made of is as good as not there.
@@ -99,9 +101,9 @@ impl Proxy {
     pub(super) async fn open<H: Host>(&self, host: &H, request: &Lookable, found: &mut Found, revised: bool) -> bool {
         let Found { entry, form, .. } = found;
         let Some(coded) = entry.head.coded else { return true };
-        let at_hand = coded.codings().among(self.policy_of(&request.target).compress);
+        let at_hand = coded.codings().among(self.config.policy_at(request.route).compress);
         let coding = coding::form(&request.method, &request.fields, &request.control, at_hand);
-        let forbidden = revised && self.must_not_be_coded(&request.target, &entry.head);
+        let forbidden = revised && self.must_not_be_coded(request.route, &entry.head);
         *form = match coding.filter(|_| !forbidden) {
             Some(coding) => Some(Form::In(coding)),
             None if request.method == Method::HEAD || serve::is_not_modified(request, &entry.head) => {

@@ -29,7 +29,7 @@ use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier
 use crate::entry::Head;
 use crate::fields::Fields;
 use crate::host::Host;
-use crate::key::{Key, Parts};
+use crate::key::{self, Key, Parts};
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
@@ -137,7 +137,8 @@ impl Proxy {
         if request.method == Method::OPTIONS && !connection::take_forward(&mut request.fields) {
             return serve::own_options();
         }
-        let policy = self.config.policy(request.path());
+        let route = self.config.route(request.path());
+        let policy = self.config.policy_at(route);
         let readable = matches!(request.method, Method::GET | Method::HEAD);
         let keyed = content::is_keyed(&request.method, policy);
         if !readable && !keyed {
@@ -177,13 +178,8 @@ impl Proxy {
         }
         reduce::fields(&mut request.fields, policy);
         let Request { method, scheme, authority, target, fields, client, .. } = request;
-        let key = self.primary(Parts {
-            origin: self.origin(),
-            scheme,
-            authority: &authority,
-            target: &target,
-            fields: &fields,
-        });
+        let parts = Parts { origin: self.origin(), scheme, authority: &authority, target: &target, fields: &fields };
+        let key = key::primary(parts, policy);
         let (method, key, content) = match taken {
             None => (method, key, None),
             Some(taken) => {
@@ -191,7 +187,7 @@ impl Proxy {
                 (Method::GET, key, Some(content))
             }
         };
-        let request = Lookable { method, scheme, authority, target, fields, client, control, key, content };
+        let request = Lookable { method, scheme, authority, target, fields, client, control, key, route, content };
         self.lookup(&host, request).await
     }
 
@@ -210,7 +206,7 @@ impl Proxy {
 
     /// Whether the origin may be asked at all.
     fn may_fetch(&self, request: &Lookable) -> bool {
-        !request.control.only_if_cached && self.policy_of(&request.target).cache != CacheMode::Only
+        !request.control.only_if_cached && self.config.policy_at(request.route).cache != CacheMode::Only
     }
 
     /// What do we hold, and may we use it?
@@ -270,7 +266,7 @@ impl Proxy {
         if on_error && self.backoff.holds(&request.key, now) {
             return self.hit(host, request, found, Some(ServedStale::IfError), now);
         }
-        if self.policy_of(&request.target).cache == CacheMode::Only && on_error {
+        if self.config.policy_at(request.route).cache == CacheMode::Only && on_error {
             return self.hit(host, request, found, Some(ServedStale::Offline), now);
         }
         let forward = match why {
@@ -335,7 +331,7 @@ impl Proxy {
             let replaced = found.entry.head.freshness.requested;
             let url = request.url();
             let seen = exchange(&request, &url, &response, trip);
-            found.entry.head = update::by_304(&found.entry.head, &seen, self.policy_of(&request.target));
+            found.entry.head = update::by_304(&found.entry.head, &seen, self.config.policy_at(request.route));
             if self.open(host, &request, &mut found, true).await {
                 return self.confirmed(host, request, *found, trip, replaced);
             }
@@ -373,7 +369,7 @@ impl Proxy {
         now: Timestamp,
     ) {
         let head = &found.entry.head;
-        match update::forbids_keeping(head).is_some() || self.must_not_be_coded(&request.target, head) {
+        match update::forbids_keeping(head).is_some() || self.must_not_be_coded(request.route, head) {
             true => self.tiers(host).remove(&found.key).await,
             false => self.tiers(host).update(found, &request.url(), replaced, now).await,
         }

@@ -127,7 +127,7 @@ impl Proxy {
         trip: Trip,
         response: Response<H::Stream>,
     ) -> Option<Entry> {
-        let (url, policy, held) = (request.url(), self.policy_of(&request.target), &found.entry);
+        let (url, policy, held) = (request.url(), self.config.policy_at(request.route), &found.entry);
         let seen = Exchange { request: sent, ..exchange(request, &url, &response, trip) };
         let part = storable::storable(&seen, policy).ok()?.part?;
         if !partial::same_content(&held.head.fields, &response.fields) || !partial::completes(&held.head, part) {
@@ -174,7 +174,7 @@ impl Proxy {
         trip: Trip,
     ) {
         let Some(_joining) = self.join(request.key) else { return };
-        let (tiers, url, policy) = (self.tiers(host), request.url(), self.policy_of(&request.target));
+        let (tiers, url, policy) = (self.tiers(host), request.url(), self.config.policy_at(request.route));
         let Came { part, plan, fields, body } = came;
         let alone = |body| {
             let Plan { fields, freshness, selecting, marks, .. } = plan.clone();

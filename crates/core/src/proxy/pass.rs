@@ -4,7 +4,7 @@ use super::{Lookable, Proxy, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
-use crate::key::{Key, Parts};
+use crate::key::{self, Key, Parts};
 use crate::message::{Request, Response};
 use crate::purge::Target;
 use crate::rules::directives::RequestControl;
@@ -49,13 +49,11 @@ impl Proxy {
             (reduce::target(target, &policy.query).into_owned(), fields)
         };
         let (own_target, own_fields) = reduced(&target);
-        let key = self.primary(Parts {
-            origin: self.origin(),
-            scheme,
-            authority: &authority,
-            target: &own_target,
-            fields: &own_fields,
-        });
+        let route = self.config.route(target.split_once('?').map_or(&*target, |(path, _)| path));
+        let policy = self.config.policy_at(route);
+        let parts =
+            Parts { origin: self.origin(), scheme, authority: &authority, target: &own_target, fields: &own_fields };
+        let key = key::primary(parts, policy);
         let trip = Trip { why, sent, received: host.now() };
         let control = RequestControl::default();
         let url = url_of(scheme, &authority, &target);
@@ -93,8 +91,9 @@ impl Proxy {
         }
         self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
-        if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
-            let request = Lookable { method, scheme, authority, target, fields, client, control, key, content: None };
+        if answers_get && reduce::is_reduced(&target, &fields, policy) {
+            let request =
+                Lookable { method, scheme, authority, target, fields, client, control, key, route, content: None };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

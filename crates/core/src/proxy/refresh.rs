@@ -69,7 +69,7 @@ impl Proxy {
                 let url = request.url();
                 let exchange = exchange(&request, &url, &response, trip);
                 let replaced = found.entry.head.freshness.requested;
-                found.entry.head = update::by_304(&found.entry.head, &exchange, self.policy_of(&request.target));
+                found.entry.head = update::by_304(&found.entry.head, &exchange, self.config.policy_at(request.route));
                 self.keep_update(host, &request, &found, replaced, now).await;
             }
             return;

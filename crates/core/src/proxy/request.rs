@@ -1,6 +1,7 @@
 //! A request on its way through the cache, and its way to the origin and back.
 
 use super::content::Content;
+use crate::config::RouteId;
 use crate::decision::Forward;
 use crate::fields::Fields;
 use crate::key::Key;
@@ -22,6 +23,8 @@ pub(super) struct Lookable {
     pub(super) client: Option<IpAddr>,
     pub(super) control: RequestControl,
     pub(super) key: Key,
+    /// The route of its path.
+    pub(super) route: RouteId,
     /// Where its content is part of the key; it is then answered as a GET is.
     pub(super) content: Option<Content>,
 }

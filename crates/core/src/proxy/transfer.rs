@@ -73,7 +73,7 @@ impl Proxy {
             true => serve::not_modified(&response.fields),
             false => Response { status: response.status, fields: response.fields, body },
         };
-        if self.will_negotiate::<H>(&request.target, status, &plan.fields, expected) {
+        if self.will_negotiate::<H>(request.route, status, &plan.fields, expected) {
             coding::vary_on_encoding(&mut answer.fields);
         }
         report::describe(&outcome, &mut answer.fields);
@@ -126,8 +126,8 @@ impl Proxy {
             let now = trip.received;
             let url = request.url();
             let exchange = exchange(&request, &url, &response, trip);
-            match update::by_head(&found.entry.head, &exchange, self.policy_of(&request.target)) {
-                HeadUpdate::Refresh(head) if self.must_not_be_coded(&request.target, &head) => {
+            match update::by_head(&found.entry.head, &exchange, self.config.policy_at(request.route)) {
+                HeadUpdate::Refresh(head) if self.must_not_be_coded(request.route, &head) => {
                     let (proxy, own) = (self.clone(), host.clone());
                     host.defer(async move { proxy.tiers(&own).remove(&found.key).await });
                 }
@@ -148,7 +148,7 @@ impl Proxy {
         let length = content_length(&response);
         let Response { status: code, mut fields, .. } = response;
         purge::fields::hide(&mut fields);
-        if self.will_negotiate::<H>(&request.target, code.as_u16(), &fields, length) {
+        if self.will_negotiate::<H>(request.route, code.as_u16(), &fields, length) {
             coding::vary_on_encoding(&mut fields);
         }
         report::describe(
@@ -167,7 +167,7 @@ impl Proxy {
     ) -> Result<Plan, NotStored> {
         let url = request.url();
         let seen = exchange(request, &url, response, trip);
-        let plan = storable::storable(&seen, self.policy_of(&request.target))?;
+        let plan = storable::storable(&seen, self.config.policy_at(request.route))?;
         let joins = || held.is_some_and(|f| partial::same_content(&f.entry.head.fields, &response.fields));
         if plan.part.is_some() && !partial::brings_all_fields(&request.fields) && !joins() {
             return Err(NotStored::Partial);

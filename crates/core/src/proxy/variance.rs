@@ -7,6 +7,7 @@
 //! path's own; there it is looked for, too, once per instance and path, when a URL with a query is not found.
 
 use super::{Lookable, Proxy, Trip};
+use crate::config::Policy;
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key, Parts};
@@ -85,31 +86,27 @@ impl Variances {
     }
 }
 
-impl Proxy {
-    /// The primary key of a target, which is reduced already.
-    pub(super) fn primary(&self, parts: Parts<'_>) -> Key {
-        key::primary(parts, self.policy_of(parts.target))
-    }
+/// Where the variance of a path is remembered; the path is that of this target.
+fn path_key(parts: Parts<'_>, policy: &Policy) -> Key {
+    let target = parts.target.split_once('?').map_or(parts.target, |(path, _)| path);
+    key::variances(&key::primary(Parts { target, ..parts }, policy))
+}
 
+fn canonical_key(variance: &Variance, parts: Parts<'_>, policy: &Policy) -> Key {
+    key::primary(Parts { target: &variance.canonical(parts.target), ..parts }, policy)
+}
+
+impl Proxy {
     fn parts<'a>(&'a self, request: &'a Lookable) -> Parts<'a> {
         let Lookable { scheme, authority, target, fields, .. } = request;
         Parts { origin: self.origin(), scheme, authority, target, fields }
     }
 
-    fn path_key(&self, parts: Parts<'_>) -> Key {
-        let target = parts.target.split_once('?').map_or(parts.target, |(path, _)| path);
-        key::variances(&self.primary(Parts { target, ..parts }))
-    }
-
-    fn canonical_key(&self, variance: &Variance, parts: Parts<'_>) -> Key {
-        self.primary(Parts { target: &variance.canonical(parts.target), ..parts })
-    }
-
     /// Looks for what answers the request: under the canonical form of its URL where that is known, else as it was sent.
     pub(super) async fn held<H: Host>(&self, host: &H, request: &mut Lookable, now: Timestamp) -> Lookup {
-        let (tiers, exact) = (self.tiers(host), request.key);
+        let (tiers, exact, policy) = (self.tiers(host), request.key, self.config.policy_at(request.route));
         let known = request.content.is_none() && self.variances.any.get();
-        let variance = match known.then(|| self.variances.of(&self.path_key(self.parts(request)))).flatten() {
+        let variance = match known.then(|| self.variances.of(&path_key(self.parts(request), policy))).flatten() {
             Some(variance) => variance,
             None => {
                 let lookup = tiers.lookup(&exact, &request.fields, now).await;
@@ -119,7 +116,7 @@ impl Proxy {
                 }
             }
         };
-        request.key = self.canonical_key(&variance, self.parts(request));
+        request.key = canonical_key(&variance, self.parts(request), policy);
         let lookup = tiers.lookup(&request.key, &request.fields, now).await;
         match &lookup {
             Lookup::Found(found)
@@ -140,14 +137,15 @@ impl Proxy {
         if request.content.is_some() {
             return None;
         }
+        let path = || path_key(self.parts(request), self.config.policy_at(request.route));
         match lookup {
             Lookup::Found(found) => {
                 let variance = no_vary_search::variance(&found.entry.head.fields)?;
-                self.variances.learn(self.path_key(self.parts(request)), Rc::new(variance), false);
+                self.variances.learn(path(), Rc::new(variance), false);
                 None
             }
             Lookup::Nothing(_) if request.target.contains('?') => {
-                let path = self.path_key(self.parts(request));
+                let path = path();
                 if !self.variances.ask(path) {
                     return None;
                 }
@@ -176,19 +174,19 @@ impl Proxy {
         response: &Fields,
         trip: Trip,
     ) -> Option<Key> {
-        let parts = self.parts(request);
+        let (parts, policy) = (self.parts(request), self.config.policy_at(request.route));
         if request.content.is_some() || (!self.variances.any.get() && !response.contains(FIELD)) {
             return None;
         }
         let key = match no_vary_search::variance(response) {
-            None => self.primary(parts),
+            None => key::primary(parts, policy),
             Some(variance) => {
-                let path = self.path_key(parts);
+                let path = path_key(parts, policy);
                 let variance = Rc::new(variance);
                 if self.variances.learn(path, variance.clone(), true) {
                     self.write_down(host, &path, response, &request.url(), trip).await;
                 }
-                self.canonical_key(&variance, parts)
+                canonical_key(&variance, parts, policy)
             }
         };
         Some(key).filter(|key| *key != request.key)
@@ -223,18 +221,19 @@ impl Proxy {
 
     /// The keys under which answers to a URL may be stored: as it is, in its canonical form, and for whatever content.
     pub(super) async fn keys_of<H: Host>(&self, host: &H, parts: Parts<'_>) -> Vec<Key> {
-        let exact = self.primary(parts);
+        let policy = self.policy_of(parts.target);
+        let exact = key::primary(parts, policy);
         let mut keys = vec![exact];
-        if self.policy_of(parts.target).key.content.is_some() {
+        if policy.key.content.is_some() {
             keys.push(key::contents(&exact));
         }
         if parts.target.contains('?') {
-            let path = self.path_key(parts);
+            let path = path_key(parts, policy);
             let variance = match self.variances.of(&path) {
                 Some(variance) => Some(variance),
                 None => self.written_down(host, &path).await.map(|(variance, _)| variance),
             };
-            let canonical = variance.map(|variance| self.canonical_key(&variance, parts));
+            let canonical = variance.map(|variance| canonical_key(&variance, parts, policy));
             keys.extend(canonical.filter(|key| *key != exact));
         }
         keys
