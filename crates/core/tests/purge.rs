@@ -42,6 +42,8 @@ fn tags_and_groups_are_taken_from_the_fields_and_the_route() {
         (&[("cache-groups", "\"a\""), ("cache-groups", "\"b\", \"a\"")], "route", "a|b", 0),
         // RFC 9875 2.1: character by character.
         (&[("cache-groups", "\"A\", \"a\"")], "route", "A|a", 0),
+        // RFC 9651 3.3.3: what is escaped is compared as what it stands for.
+        (&[("cache-groups", r#""a\"b", "c\\d""#)], "route", r#"a"b|c\d"#, 0),
         (&[("cache-groups", "\"a\", token, 1, (\"b\")")], "route", "a", 3),
         (&[("cache-groups", &long_group)], "route", "a", 1),
         // RFC 9651 4.2: a field that does not parse is ignored as a whole.
@@ -87,11 +89,12 @@ fn tags_are_hidden_and_groups_are_for_every_cache_on_the_way() {
 
 #[test]
 fn cache_group_invalidation() {
-    let at = |method: &Method, status, value: &str| {
-        let (targets, invalid) =
-            invalidated(method, "http://a.test/x", status, &Fields::from([("cache-group-invalidation", value)]));
+    let of = |method: &Method, status, lines: &[&str]| {
+        let fields = lines.iter().map(|line| ("cache-group-invalidation".to_string(), line.as_bytes().to_vec()));
+        let (targets, invalid) = invalidated(method, "http://a.test/x", status, &fields.collect());
         (targets.iter().map(|t| t.as_text().to_string()).collect::<Vec<_>>().join("|"), invalid)
     };
+    let at = |method: &Method, status, value: &str| of(method, status, &[value]);
     let is = |targets: &str, invalid| (targets.to_string(), invalid);
     // RFC 9875 3: on a response to an unsafe request, the groups of the same origin.
     assert_eq!(at(&Method::POST, 200, "\"a\", \"b\";x"), is("ohttp://a.test a|ohttp://a.test b", 0));
@@ -100,6 +103,17 @@ fn cache_group_invalidation() {
     for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::from_bytes(b"QUERY").unwrap()] {
         assert_eq!(at(&method, 200, "\"a\""), is("", 0), "{method}");
     }
+    // RFC 9651 3.1: the lines of a List are one.
+    let two = of(&Method::DELETE, 204, &["\"b\"", "\"a\""]);
+    assert_eq!(two, is("ohttp://a.test b|ohttp://a.test a", 0));
+    // RFC 9875 3: at least 32 of 32 characters are taken; and there is an end.
+    let many = |n: usize| (0..n).map(|n| format!("\"{n:032}\"")).collect::<Vec<_>>().join(", ");
+    let (targets, invalid) = at(&Method::PUT, 200, &many(MAX_MARKS));
+    assert_eq!((targets.split('|').count(), invalid), (MAX_MARKS, 0));
+    let (targets, invalid) = at(&Method::PUT, 200, &many(MAX_MARKS + 3));
+    assert_eq!((targets.split('|').count(), invalid), (MAX_MARKS, 3));
+    // RFC 9651 4.2: a field that does not parse is ignored as a whole.
+    assert_eq!(at(&Method::POST, 200, "\"a\", \"b"), is("", 1));
     // RFC 9111 4.4: nothing is invalid because of an error.
     assert_eq!(at(&Method::POST, 404, "\"a\""), is("", 0));
     assert_eq!(at(&Method::POST, 200, "\"a\", b"), is("ohttp://a.test a", 1));

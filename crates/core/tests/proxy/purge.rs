@@ -219,6 +219,43 @@ fn an_unsafe_request_invalidates_the_groups_that_its_answer_names() {
     assert_eq!(cache.get("/c").text(), "second");
 }
 
+/// RFC 9875 2.2.1: a grouped invalidation does not cascade. What shares a group with what is invalid, and not the one named, stays.
+#[test]
+fn a_grouped_invalidation_goes_no_further_than_its_group() {
+    let mut cache = cache("");
+    for (path, groups) in [("/a", "\"g\""), ("/both", "\"g\", \"h\""), ("/b", "\"h\""), ("/none", "\"G\"")] {
+        cache.respond(200, &[FRESH, ("cache-groups", groups)], "first");
+        cache.get(path);
+    }
+    cache.wait(1);
+    cache.respond(200, &[("cache-group-invalidation", "\"g\"")], "");
+    cache.send(Method::POST, "/do", &[]);
+    cache.wait(1);
+    for (path, stays) in [("/a", false), ("/both", false), ("/b", true), ("/none", true)] {
+        if !stays {
+            cache.respond(200, &[FRESH], "second");
+        }
+        assert_eq!(cache.get(path).text(), if stays { "first" } else { "second" }, "{path}");
+    }
+}
+
+/// RFC 9111 4.4, RFC 9875 2.2.1: an invalid URL takes nothing of its groups with it, which is a cache's choice.
+#[test]
+fn an_invalidation_of_a_url_leaves_its_groups_alone() {
+    let mut cache = cache("");
+    for path in ["/a", "/b"] {
+        cache.respond(200, &[FRESH, ("cache-groups", "\"g\"")], "first");
+        cache.get(path);
+    }
+    cache.wait(1);
+    cache.respond(200, &[], "");
+    cache.send(Method::POST, "/a", &[]);
+    cache.wait(1);
+    assert_eq!(cache.get("/b").text(), "first");
+    cache.respond(200, &[FRESH], "second");
+    assert_eq!(cache.get("/a").text(), "second");
+}
+
 #[test]
 fn invalid_tags_are_counted_and_told() {
     let mut cache = cache("");
