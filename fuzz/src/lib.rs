@@ -8,17 +8,19 @@ pub mod config;
 pub mod entry;
 pub mod freshness;
 pub mod key;
+pub mod purge;
 pub mod vary;
 
 /// A property: it panics where the input breaks it.
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 6] = [
+pub const ALL: [(&str, Holds); 7] = [
     ("conditions", conditions::holds),
     ("config", config::holds),
     ("entry", entry::holds),
     ("freshness", freshness::holds),
     ("key", key::holds),
+    ("purge", purge::holds),
     ("vary", vary::holds),
 ];
