@@ -158,8 +158,14 @@ async fn must_revalidate_forbids_stale(world: World) {
         origin.serve(path, Reply::ok("old").with("Cache-Control", value));
         terrace.warm(path).await;
     }
+    origin.on("/no-cache", |seen| {
+        let reply = if seen.field("if-none-match").is_some() { Reply::status(304) } else { Reply::ok("old") };
+        reply.with("Cache-Control", "max-age=600, no-cache").with("ETag", "\"1\"")
+    });
+    let validated = |response: &Response| response.tier() == "REVALIDATED";
+    terrace.until(&Request::get("/no-cache"), "validated", validated).await.has_body("old");
     origin.down().await;
-    for (path, _) in closed {
+    for path in closed.map(|(path, _)| path).into_iter().chain(["/no-cache"]) {
         let failed = |response: &Response| !response.is_hit();
         let response = terrace.until(&Request::get(path), "an error", failed).await;
         assert!(matches!(response.status, 502 | 504), "{response:?}");
