@@ -279,6 +279,7 @@ fn verdict(status: StatusCode, headers: &HeaderMap) -> Warmed {
     let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     match later || has("hit") {
         true => Warmed::Failed(format!("{status}: {detail}")),
+        false if status.is_client_error() => Warmed::Not(format!("{}, {detail}", status.as_u16())),
         false => Warmed::Not(detail),
     }
 }
@@ -355,6 +356,7 @@ mod tests {
         assert_eq!(says(200, "inner; hit, terrace; fwd=uri-miss; detail=no-store"), Warmed::Not("no-store".into()));
         assert!(matches!(says(200, "terrace; hit; ttl=-3; detail=\"L1, stale-if-error\""), Warmed::Failed(_)));
         assert!(matches!(says(502, "terrace; fwd=uri-miss; detail=connection-refused"), Warmed::Failed(_)));
+        assert_eq!(says(404, "terrace; fwd=uri-miss; detail=no-freshness"), Warmed::Not("404, no-freshness".into()));
         assert!(matches!(says(429, "terrace; fwd=uri-miss; detail=no-freshness"), Warmed::Failed(_)));
         assert!(matches!(says(200, "other; hit"), Warmed::Failed(_)));
         assert!(matches!(says(200, "no list ;;"), Warmed::Failed(_)));
