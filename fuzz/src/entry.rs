@@ -24,10 +24,10 @@ pub fn holds(data: &[u8]) {
 
     // The head of another content is no entry; with its own it is, and damage to either is seen.
     let body = Bytes::from(vec![b'b'; usize::from(*body)]);
-    let fits = read.body_len == body.len() as u64 && read.body_sum == checksum(&body);
-    assert_eq!(join(read.clone(), body.clone()).is_ok(), fits);
+    let kept = read.coded.map_or((read.body_len, read.body_sum), |coded| (coded.len(), coded.sum));
+    assert_eq!(join(read.clone(), body.clone()).is_ok(), kept == (body.len() as u64, checksum(&body)));
     let mut own = read;
-    (own.body_len, own.body_sum) = (body.len() as u64, checksum(&body));
+    (own.body_len, own.body_sum, own.coded) = (body.len() as u64, checksum(&body), None);
     if let Some(part) = &mut own.part {
         part.end = part.start.saturating_add(body.len() as u64);
     }
