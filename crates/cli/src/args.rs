@@ -48,7 +48,7 @@ pub struct Serve {
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
     /// The address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
     #[command(flatten)]
     pub tiers: Tiers,
@@ -76,10 +76,10 @@ pub struct Tiers {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// The address the cache listens on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
     /// The address the slow origin listens on [default: the port after that of the cache, so that L2 knows it again]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub origin_listen: Option<SocketAddr>,
     /// How long the origin takes over each answer
     #[arg(long, value_name = "DURATION", default_value = "800ms", value_parser = duration)]
@@ -99,11 +99,11 @@ pub struct Check {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub struct Purge {
-    /// A URL with all its variants; a path from `/` on is for any host
-    #[arg(long, value_name = "URL", group = "what")]
+    /// A URL, with its query and in all its variants; a path from `/` on is for any host. May be given again, as all of these
+    #[arg(long, value_name = "URL", group = "what", value_parser = no_pattern)]
     pub url: Vec<String>,
     /// All URLs that begin with this
-    #[arg(long, value_name = "PREFIX", group = "what")]
+    #[arg(long, value_name = "PREFIX", group = "what", value_parser = no_pattern)]
     pub prefix: Vec<String>,
     /// All that has this tag
     #[arg(long, value_name = "TAG", group = "what")]
@@ -118,7 +118,7 @@ pub struct Purge {
     #[arg(long)]
     pub soft: bool,
     /// Where terrace listens
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = web)]
     pub server: url::Url,
     /// The environment variable that holds the admin token
     #[arg(long, value_name = "NAME", default_value = "ADMIN_TOKEN")]
@@ -132,10 +132,10 @@ pub struct Warm {
     #[arg(value_name = "FILE", group = "what")]
     pub file: Option<PathBuf>,
     /// A sitemap, or an index of some; packed or not
-    #[arg(long, value_name = "URL", group = "what")]
+    #[arg(long, value_name = "URL", group = "what", value_parser = web)]
     pub sitemap: Option<url::Url>,
     /// Where terrace listens, each URL with its own Host [default: at the URL; for paths http://127.0.0.1:8080]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web)]
     pub server: Option<url::Url>,
     /// A field of each request, such as 'Accept-Language: de': what the variants are told apart by
     #[arg(long, short = 'H', value_name = "FIELD")]
@@ -209,6 +209,28 @@ fn duration(text: &str) -> Result<Duration, String> {
         .flatten()
         .map(Duration::from_millis)
         .ok_or_else(|| "a duration is a number and a unit: 250ms, 2s, 1m".into())
+}
+
+/// `127.0.0.1:8080`, `[::1]:0`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "an address is an IP and a port, and no name: 127.0.0.1:8080, or 0.0.0.0:8080 for all".into())
+}
+
+/// A URL of the web.
+fn web(text: &str) -> Result<url::Url, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err("write it with its scheme: http://127.0.0.1:8080, https://cache.example.org".into()),
+    }
+}
+
+/// What is compared byte by byte.
+fn no_pattern(text: &str) -> Result<String, String> {
+    match text.ends_with('*') {
+        true => Err("this is no pattern: --prefix without the `*` is all that begins so; a `*` in a URL is %2A".into()),
+        false => Ok(text.to_string()),
+    }
 }
 
 /// `10/s`, `600/m`: the time from one to the next.

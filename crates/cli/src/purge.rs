@@ -35,11 +35,13 @@ pub fn run(args: &Purge) -> Result<(), Failure> {
     let (status, answer) = asked.map_err(|_| Failure::no(format!("{} does not answer", args.server)))??;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     match status {
-        StatusCode::OK => {
-            let (id, at) = (text("id"), text("holds_everywhere_at"));
-            say(format_args!("purge {id}: holds everywhere at {at}\n"));
-            Ok(())
-        }
+        StatusCode::OK => match (text("id"), text("holds_everywhere_at")) {
+            (id, at) if !id.is_empty() && !at.is_empty() => {
+                say(format_args!("purge {id}: holds everywhere at {at}\n"));
+                Ok(())
+            }
+            _ => Err(Failure::no(format!("{} is not terrace: it answers, but names no purge", args.server))),
+        },
         StatusCode::NOT_FOUND => Err(Failure::no(format!(
             "{} knows no purge: it is not terrace, or its terrace.toml has no [admin] with a token",
             args.server

@@ -59,6 +59,9 @@ fn usage_that_cannot_be_meant_ends_with_2() {
         (vec!["purge", "--soft"], "--everything"),
         (vec!["purge", "--tag", "a", "--token-from", "NOBODY_HAS_THIS"], "NOBODY_HAS_THIS"),
         (vec!["purge", "--tag", "a", "--server", "nowhere"], "--server"),
+        (vec!["purge", "--tag", "a", "--server", "127.0.0.1:8080"], "http://127.0.0.1:8080"),
+        (vec!["purge", "--prefix", "/news/*"], "no pattern"),
+        (vec!["serve", "--origin", "http://a", "--listen", "localhost:8080"], "127.0.0.1:8080"),
         (vec!["warm"], "--sitemap"),
         (vec!["warm", "urls.txt", "--sitemap", "http://a/"], "--sitemap"),
         (vec!["warm", "urls.txt", "--pace", "fast"], "10/s"),
@@ -278,6 +281,9 @@ fn purge_says_when_it_holds_or_why_it_does_not() {
     let (code, _, said) =
         run(terrace(["purge", "--everything", "--server", "http://127.0.0.1:9"]).env("ADMIN_TOKEN", "x"));
     assert!(code == 1 && said.contains("cannot ask http://127.0.0.1:9"), "{code} {said}");
+    // Who answers anything with 200 is not believed.
+    let (code, out, said) = run(terrace(["purge", "--everything", "--server", &api()]).env("ADMIN_TOKEN", "x"));
+    assert!(code == 1 && out.is_empty() && said.contains("is not terrace"), "{code} {out} {said}");
     // A terrace without a token knows no purge.
     fs::remove_file(folder.path().join("terrace.toml")).unwrap();
     let server = serve(&folder, &[]);

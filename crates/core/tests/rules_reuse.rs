@@ -87,5 +87,5 @@ fn when_the_origin_fails() {
         assert_eq!(got, *expected, "{section}: {stored} / {request} at {age}");
     }
     let errors: Vec<u16> = (100..600).filter(|status| is_error(*status)).collect();
-    assert_eq!(errors, [500, 502, 503, 504], "RFC 5861 4");
+    assert_eq!(errors, [429, 500, 502, 503, 504], "RFC 5861 4, and RFC 6585 4");
 }

@@ -124,7 +124,7 @@ async fn stale_is_served_where_the_origin_is_down(world: World) {
 async fn stale_is_served_where_the_origin_answers_an_error(world: World) {
     let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (origin, terrace) = world.serve(config).await;
-    for status in [500, 502, 503, 504] {
+    for status in [429, 500, 502, 503, 504] {
         let path = format!("/{status}");
         origin.serve(&path, Reply::ok("old").with("Cache-Control", "max-age=1"));
         terrace.warm(&path).await;

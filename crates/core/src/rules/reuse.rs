@@ -63,7 +63,8 @@ pub fn may_serve_on_error(f: &Freshness, request: &RequestControl, now: Timestam
     !f.must_revalidate && f.staleness_ms(now) < window
 }
 
-/// The statuses that count as an error of the origin (RFC 5861 4).
+/// The statuses that count as an error of the origin: those of RFC 5861 4, and 429 (RFC 6585 4), since it is this cache that asks too
+/// often by the origin's count, and no client can mend that.
 pub fn is_error(status: u16) -> bool {
-    matches!(status, 500 | 502 | 503 | 504)
+    matches!(status, 429 | 500 | 502 | 503 | 504)
 }
