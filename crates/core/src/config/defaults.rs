@@ -1,6 +1,8 @@
 //! What holds where the file says nothing.
 
-use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use super::{
+    Admit, CacheMode, Collapse, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie,
+};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
@@ -114,6 +116,7 @@ impl Policy {
             request_directives,
             compress,
             compress_min_size: COMPRESS_MIN_SIZE,
+            collapse: Collapse::Local,
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),

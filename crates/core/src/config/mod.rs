@@ -150,6 +150,8 @@ pub struct Policy {
     pub compress_min_size: u64,
     /// `request_directives`: whether a client's Cache-Control is listened to (RFC 9111 5.2.1).
     pub request_directives: RequestDirectives,
+    /// `collapse`: whether requests for the same object share one fetch.
+    pub collapse: Collapse,
     /// `cache`: whether the cache is used at all.
     pub cache: CacheMode,
     /// `vary`: request fields that are part of the key, lower-case.
@@ -189,6 +191,15 @@ pub enum RequestDirectives {
     Ignore,
     /// Yes, as RFC 9111 5.2.1 has them.
     Honour,
+}
+
+/// Which requests share one fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collapse {
+    /// None.
+    Off,
+    /// Those of one instance.
+    Local,
 }
 
 /// `cache` of a route.

@@ -2,7 +2,7 @@
 
 use super::error::Wrong;
 use super::reader::{Item, Table};
-use super::{L1, L2, Policy, Profile, RequestDirectives, SetCookie};
+use super::{Collapse, L1, L2, Policy, Profile, RequestDirectives, SetCookie};
 use super::{later, limits, value};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub(super) struct Settings {
     request_directives: Option<RequestDirectives>,
     compress: Option<Codings>,
     compress_min_size: Option<u64>,
+    collapse: Option<Collapse>,
 }
 
 /// The longest stay that either tier grants.
@@ -59,6 +60,15 @@ impl Settings {
         let compress = table.get("compress").and_then(|item| codings(&item));
         let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
         later::cache(table);
+        let collapse = table.get("collapse").and_then(|item| {
+            match item.choice(&[("off", Some(Collapse::Off)), ("local", Some(Collapse::Local)), ("global", None)])? {
+                None => {
+                    item.wrong(Wrong::new("\"global\" is not supported yet; write \"local\" or \"off\""));
+                    None
+                }
+                some => some,
+            }
+        });
         Settings {
             default_ttl,
             negative_ttl,
@@ -69,6 +79,7 @@ impl Settings {
             request_directives,
             compress,
             compress_min_size,
+            collapse,
         }
     }
 
@@ -84,6 +95,7 @@ impl Settings {
             request_directives: self.request_directives.or(base.request_directives),
             compress: self.compress.or(base.compress),
             compress_min_size: self.compress_min_size.or(base.compress_min_size),
+            collapse: self.collapse.or(base.collapse),
         }
     }
 
@@ -99,6 +111,7 @@ impl Settings {
             request_directives: self.request_directives.unwrap_or(base.request_directives),
             compress: self.compress.unwrap_or(base.compress),
             compress_min_size: self.compress_min_size.unwrap_or(base.compress_min_size),
+            collapse: self.collapse.unwrap_or(base.collapse),
             ..base
         }
     }

@@ -81,6 +81,7 @@ impl Proxy {
                 let parts =
                     Parts { origin: self.origin(), scheme, authority, target: &own_target, fields: &own_fields };
                 for invalid in self.keys_of(host, parts).await {
+                    self.flights.part_from(&invalid);
                     let begun = self.tiers(host).invalidate(&invalid, host.now()).await;
                     if begun.is_none() {
                         failed.keys.push(invalid);
@@ -94,7 +95,19 @@ impl Proxy {
         self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
         if answers_get && reduce::is_reduced(&target, &fields, self.policy_of(&target)) {
-            let request = Lookable { method, scheme, authority, target, fields, client, control, key, content: None };
+            let request = Lookable {
+                method,
+                scheme,
+                authority,
+                target,
+                fields,
+                client,
+                control,
+                key,
+                content: None,
+                lead: None,
+                rounds: 0,
+            };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

@@ -7,11 +7,9 @@ use crate::message::Response;
 use crate::rules::{reuse, update};
 use crate::tiers::Found;
 use crate::time::Timestamp;
+use crate::upstream::backoff;
 use http::Method;
 use std::rc::Rc;
-
-/// How many background refreshes may run in one instance; past it stale content is served without one.
-const MAX_REFRESHES: usize = 256;
 
 impl Proxy {
     /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
@@ -25,15 +23,12 @@ impl Proxy {
         if self.backoff.holds(&request.key, now) {
             return;
         }
-        {
-            let mut refreshing = self.refreshing.borrow_mut();
-            if refreshing.len() >= MAX_REFRESHES || !refreshing.insert(found.key) {
-                return;
-            }
+        request.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), now);
+        if request.lead.is_none() {
+            return;
         }
         let own = host.clone();
         host.defer(async move {
-            let (key, primary) = (found.key, request.key);
             request.method = Method::GET;
             if found.entry.head.part.is_none() {
                 request.fields.remove("range");
@@ -42,10 +37,12 @@ impl Proxy {
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
             let trip = Trip { why: Forward::Stale, sent, received: own.now() };
             match answer {
-                Err(failure) => self.leave_alone(&own, &primary, trip.received, failure.as_str(), None),
+                Err(failure) => {
+                    self.tell_failure(&request, Err(failure));
+                    self.leave_alone(&own, &request.key, trip.received, failure.as_str(), None);
+                }
                 Ok(response) => self.refreshed(&own, request, found, trip, response).await,
             }
-            self.refreshing.borrow_mut().remove(&key);
         });
     }
 
@@ -61,7 +58,9 @@ impl Proxy {
         let now = trip.received;
         let status = response.status.as_u16();
         if reuse::is_error(status) {
-            return self.leave_alone(host, &request.key, now, response.status.as_str(), None);
+            self.tell_failure(&request, Ok(status));
+            let retry_after = backoff::retry_after(&response.fields, now);
+            return self.leave_alone(host, &request.key, now, response.status.as_str(), retry_after);
         }
         self.backoff.succeeded(&request.key);
         if status == 304 {

@@ -8,6 +8,7 @@ use crate::message::Response;
 use crate::rules::Exchange;
 use crate::rules::directives::RequestControl;
 use crate::time::Timestamp;
+use crate::upstream::collapse::Lead;
 use http::Method;
 use std::net::IpAddr;
 
@@ -24,6 +25,10 @@ pub(super) struct Lookable {
     pub(super) key: Key,
     /// Where its content is part of the key; it is then answered as a GET is.
     pub(super) content: Option<Content>,
+    /// Where others wait for what it asks for.
+    pub(super) lead: Option<Lead>,
+    /// How often it was looked for an answer to it again.
+    pub(super) rounds: u32,
 }
 
 /// One way to the origin and back.

@@ -4,6 +4,7 @@
 mod support;
 
 mod coding;
+mod collapse;
 mod content;
 mod failures;
 mod flow;

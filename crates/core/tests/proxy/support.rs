@@ -261,6 +261,13 @@ impl Cache {
         late
     }
 
+    /// Sends a request that the platform ends as soon as it waits, without a word.
+    pub fn begin_and_lose(&mut self, target: &str) {
+        let mut lost = Box::pin(self.exchange(Method::GET, target, &[], Body::Empty));
+        assert!((&mut lost).now_or_never().is_none());
+        std::mem::forget(lost);
+    }
+
     /// Waits for the answer, and lets deferred work finish.
     pub fn finish(&mut self, late: Late) -> Answer {
         let answer = self.pool.run_until(clocked(self.host.world.clone(), late));
@@ -277,6 +284,14 @@ impl Cache {
                 exchange.await
             }
         }));
+        let answers = self.pool.run_until(clocked(self.host.world.clone(), all));
+        self.pool.run_until_stalled();
+        answers
+    }
+
+    /// The same, all at once.
+    pub fn get_at_once(&mut self, target: &str, each: &[&[(&str, &str)]]) -> Vec<Answer> {
+        let all = join_all(each.iter().map(|fields| self.exchange(Method::GET, target, fields, Body::Empty)));
         let answers = self.pool.run_until(clocked(self.host.world.clone(), all));
         self.pool.run_until_stalled();
         answers
