@@ -1,4 +1,5 @@
 //! RFC 9111 4: which requests may share one fetch.
+#![allow(clippy::unwrap_used)]
 
 mod rules_support;
 

@@ -57,15 +57,6 @@ pub(super) fn origin(origin: &mut Table<'_>) {
     });
 }
 
-/// `cache.early_refresh`: off is what it is.
-pub(super) fn cache(cache: &mut Table<'_>) {
-    if let Some(item) = cache.get("early_refresh")
-        && item.number(0.0, 100.0).is_some_and(|beta| beta > 0.0)
-    {
-        item.wrong(Wrong::new("not supported yet; write 0 or remove the key"));
-    }
-}
-
 /// The sections that a route may override.
 pub(super) fn route(route: &mut Table<'_>) {
     refuse(route, "origin", |item| {

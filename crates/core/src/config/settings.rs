@@ -3,7 +3,7 @@
 use super::error::Wrong;
 use super::reader::{Item, Table};
 use super::{Collapse, L1, L2, Policy, Profile, RequestDirectives, SetCookie};
-use super::{later, limits, value};
+use super::{limits, value};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub(super) struct Settings {
     request_directives: Option<RequestDirectives>,
     compress: Option<Codings>,
     compress_min_size: Option<u64>,
+    early_refresh: Option<f64>,
     collapse: Option<Collapse>,
 }
 
@@ -59,7 +60,7 @@ impl Settings {
         });
         let compress = table.get("compress").and_then(|item| codings(&item));
         let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
-        later::cache(table);
+        let early_refresh = table.get("early_refresh").and_then(|item| item.number(0.0, 100.0));
         let collapse = table.get("collapse").and_then(|item| {
             match item.choice(&[("off", Some(Collapse::Off)), ("local", Some(Collapse::Local)), ("global", None)])? {
                 None => {
@@ -79,6 +80,7 @@ impl Settings {
             request_directives,
             compress,
             compress_min_size,
+            early_refresh,
             collapse,
         }
     }
@@ -95,6 +97,7 @@ impl Settings {
             request_directives: self.request_directives.or(base.request_directives),
             compress: self.compress.or(base.compress),
             compress_min_size: self.compress_min_size.or(base.compress_min_size),
+            early_refresh: self.early_refresh.or(base.early_refresh),
             collapse: self.collapse.or(base.collapse),
         }
     }
@@ -111,6 +114,7 @@ impl Settings {
             request_directives: self.request_directives.unwrap_or(base.request_directives),
             compress: self.compress.unwrap_or(base.compress),
             compress_min_size: self.compress_min_size.unwrap_or(base.compress_min_size),
+            early_refresh: self.early_refresh.unwrap_or(base.early_refresh),
             collapse: self.collapse.unwrap_or(base.collapse),
             ..base
         }

@@ -29,7 +29,7 @@ pub(super) enum Next<S> {
     /// It.
     Answer(Response<S>),
     /// What is stored has changed meanwhile: look again.
-    Again(Lookable),
+    Again(Box<Lookable>),
 }
 
 impl Proxy {
@@ -232,7 +232,7 @@ enum Shared<S> {
 
 fn again<S>(request: Lookable) -> Next<S> {
     let rounds = request.rounds + 1;
-    Next::Again(Lookable { rounds, ..request })
+    Next::Again(Box::new(Lookable { rounds, ..request }))
 }
 
 impl Lookable {

@@ -237,7 +237,7 @@ impl Proxy {
         loop {
             match self.clone().look(host, request).await {
                 Next::Answer(response) => return response,
-                Next::Again(again) => request = Lookable { key, ..again },
+                Next::Again(again) => request = Lookable { key, ..*again },
             }
         }
     }
@@ -280,6 +280,12 @@ impl Proxy {
                 serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
             self.refresh_in_background(host, request, found, now);
             return response;
+        }
+        if stale.is_none() && self.is_due_early(host, &request, &found, now) {
+            let answer =
+                serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
+            self.refresh_in_background(host, request, found, now);
+            return answer;
         }
         if found.tier == Tier::L2 {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
@@ -436,7 +442,7 @@ impl Proxy {
     fn leave_alone<H: Host>(&self, host: &H, key: &Key, now: Timestamp, why: &str, retry_after: Option<u64>) {
         self.backoff.failed(key, now, host.random(), retry_after);
         if let Some(more) = self.log.say(now) {
-            host.warn(&format!("stale content is served, since the origin {} failed: {why}{more}", self.origin()));
+            host.warn(&format!("what is stored is served, since the origin {} failed: {why}{more}", self.origin()));
         }
     }
 

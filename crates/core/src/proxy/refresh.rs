@@ -1,10 +1,11 @@
-//! Stale content was served: it is refreshed behind the answer (RFC 5861 3).
+//! Stale content was served, or such as will be stale before long: it is refreshed behind the answer (RFC 5861 3; DESIGN.md,
+//! decision 10).
 
 use super::{Lookable, Proxy, Trip, exchange};
 use crate::decision::Forward;
 use crate::host::Host;
 use crate::message::Response;
-use crate::rules::{reuse, update};
+use crate::rules::{early, reuse, update};
 use crate::tiers::Found;
 use crate::time::Timestamp;
 use crate::upstream::backoff;
@@ -12,6 +13,17 @@ use http::Method;
 use std::rc::Rc;
 
 impl Proxy {
+    /// Whether what is fresh is to be refreshed behind this answer.
+    pub(super) fn is_due_early<H: Host>(&self, host: &H, request: &Lookable, found: &Found, now: Timestamp) -> bool {
+        let Found { entry, .. } = found;
+        let policy = self.policy_of(&request.target);
+        policy.early_refresh > 0.0
+            && entry.head.part.is_none()
+            && early::is_due(&entry.head.freshness, policy.early_refresh, || host.random(), now)
+            && self.may_fetch(request)
+            && !self.flights.is_asked_for(&found.key, now)
+    }
+
     /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
     pub(super) fn refresh_in_background<H: Host>(
         self: Rc<Self>,

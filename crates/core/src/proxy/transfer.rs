@@ -109,7 +109,7 @@ impl Proxy {
         let plan = self.plan(request, &response, trip, Some(&found));
         let beats = self.tell_plan(request, &plan, status, trip.received);
         let Ok(plan) = plan else {
-            if takes_the_place(status) {
+            if takes_the_place(status) && !found.entry.head.freshness.is_fresh(trip.received) {
                 self.tiers(host).remove(&found.key).await;
             }
             return;

@@ -219,7 +219,8 @@ fn another_variant_is_asked_for_once_and_stored_beside() {
     let mut cache = Cache::new("");
     let varied = [("cache-control", "max-age=100"), ("vary", "accept-language")];
     cache.origin(slow(300, 200, &varied, "hallo")).origin(slow(300, 200, &varied, "hello"));
-    let (de, en): (&[(&str, &str)], &[(&str, &str)]) = (&[("accept-language", "de")], &[("accept-language", "en")]);
+    let de: &[(&str, &str)] = &[("accept-language", "de")];
+    let en: &[(&str, &str)] = &[("accept-language", "en")];
     let answers = cache.get_at_once("/a", &[de, en, de, en, en, de, en]);
     let texts: Vec<_> = answers.iter().map(Answer::text).collect();
     assert_eq!(texts, ["hallo", "hello", "hallo", "hello", "hello", "hallo", "hello"]);

@@ -162,6 +162,13 @@ impl Cache {
         self.host.world.now.set(self.host.world.now.get() + secs * 1000);
     }
 
+    /// The clock moves on by 10 ms, and what was deferred with it.
+    pub fn step(&mut self) {
+        self.host.world.now.set(self.host.world.now.get() + 10);
+        self.host.world.sleepers.borrow_mut().drain(..).for_each(Waker::wake);
+        self.pool.run_until_stalled();
+    }
+
     /// The same, and what was deferred goes on meanwhile.
     pub fn wait_at_work(&mut self, secs: i64) {
         for _ in 0..secs {

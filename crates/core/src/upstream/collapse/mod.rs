@@ -216,6 +216,11 @@ impl Flights {
         }
     }
 
+    /// Whether somebody asks for it.
+    pub fn is_asked_for(&self, key: &Key, now: Timestamp) -> bool {
+        self.0.flights.borrow().get(key).is_some_and(|flight| now.since(flight.begun) < LOST_MS)
+    }
+
     /// Begins to ask for an object that nobody waits for; `None` where somebody asks already, or too much is asked for behind answers.
     pub fn begin_behind(&self, (key, primary, life): (Key, Key, Option<u64>), now: Timestamp) -> Option<Lead> {
         // A platform may end a request, and what it was about, without a word.
