@@ -46,21 +46,28 @@ export const variable = (call, name) => {
 
 // What has gone out and may again, by number.
 const heads = [];
-export const keepHead = (number, head, isAscii, once) => {
-  heads[number] = new Headers(fields(head, isAscii, once));
+export const keepHead = (number, head, isAscii) => {
+  heads[number] = { status: 200, headers: new Headers(fields(head, isAscii, true)), encodeBody: "manual" };
 };
 
-// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. The fields are those kept under `known`,
-// unless it is -1, and these. Returns what was wrong, if anything.
+// What is kept of a head, with what has changed.
+const kept = (known, status, head, isAscii) => {
+  const init = heads[known];
+  if (head.length) {
+    const lines = linesOf(head, isAscii);
+    for (let i = 1; i < lines.length; i += 2) init.headers.set(lines[i - 1], lines[i]);
+  }
+  init.status = status;
+  return init;
+};
+
+// Answers the call: with nothing, or with a stream, which goes out as it is and undecoded. The fields are those kept under `known`
+// with these changed, or these alone where it is -1. Returns what was wrong, if anything.
 export const respond = (call, status, known, head, isAscii, once, body) => {
   try {
-    const headers = known < 0 ? fields(head, isAscii, once) : heads[known];
-    const response = new Response(body, { status, headers, encodeBody: "manual" });
-    if (known >= 0) {
-      const lines = linesOf(head, isAscii);
-      for (let i = 1; i < lines.length; i += 2) response.headers.append(lines[i - 1], lines[i]);
-    }
-    call.resolve(response);
+    const init =
+      known < 0 ? { status, headers: fields(head, isAscii, once), encodeBody: "manual" } : kept(known, status, head, isAscii);
+    call.resolve(new Response(body, init));
   } catch (error) {
     return said(error);
   }

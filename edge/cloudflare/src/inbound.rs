@@ -2,7 +2,7 @@
 
 use crate::heads::{self, Head};
 use crate::host::Event;
-use crate::lines;
+use crate::lines::{self, Lines};
 use crate::platform::{self, Call};
 use crate::stream::Stream;
 use http::Method;
@@ -63,24 +63,34 @@ fn answer(event: &Event, Response { status, mut fields, body }: Response<Stream>
         fields.remove("content-length");
     }
     let (known, lines) = match heads::of(&fields) {
-        Head::Known(number, lines) => (i32::try_from(number).unwrap_or(-1), lines),
-        Head::New(lines) => (-1, lines),
+        Head::Known(number) => (Some(number), None),
+        Head::Changed(number, lines) => (Some(number), Some(lines)),
+        Head::New(lines) => (None, Some(lines)),
     };
-    let (call, status, head) = (&event.call, status.as_u16(), lines.bytes());
-    let (ascii, once) = (lines.is_ascii(), lines.has_each_once());
+    let head = platform::Head {
+        status: status.as_u16(),
+        known: known.and_then(|number| i32::try_from(number).ok()).unwrap_or(-1),
+        lines: lines.as_ref().map_or(&[], Lines::bytes),
+        ascii: lines.as_ref().is_none_or(Lines::is_ascii),
+        once: lines.as_ref().is_none_or(Lines::has_each_once),
+    };
+    let wrong = send(event, head, body);
+    if let (Some(_), Some(number)) = (&wrong, known) {
+        heads::forget(number);
+    }
+    wrong
+}
+
+fn send(event: &Event, head: platform::Head<'_>, body: Body<Stream>) -> Option<String> {
     let bytes = match body {
         // The platform takes no content with these.
-        _ if matches!(status, 204 | 205 | 304) => {
-            return platform::respond(call, status, known, head, ascii, once, JsValue::NULL);
-        }
-        Body::Empty => return platform::respond(call, status, known, head, ascii, once, JsValue::NULL),
-        Body::Stream(stream) => return platform::respond(call, status, known, head, ascii, once, stream.take()),
+        _ if matches!(head.status, 204 | 205 | 304) => return head.respond(&event.call, JsValue::NULL),
+        Body::Empty => return head.respond(&event.call, JsValue::NULL),
+        Body::Stream(stream) => return head.respond(&event.call, stream.take()),
         Body::Full(bytes) => bytes,
     };
     match event.part(&bytes).zip(u32::try_from(bytes.len()).ok()) {
-        Some(((value, start), length)) => {
-            platform::respond_part(call, status, known, head, ascii, once, &value, start, length)
-        }
-        None => platform::respond_copy(call, status, known, head, ascii, once, &bytes),
+        Some(((value, start), length)) => head.respond_part(&event.call, &value, start, length),
+        None => head.respond_copy(&event.call, &bytes),
     }
 }

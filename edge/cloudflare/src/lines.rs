@@ -62,6 +62,20 @@ pub fn write_only(fields: &Fields, wanted: impl Fn(&str) -> bool) -> Lines {
     Lines { text, once }
 }
 
+/// Whether a text is what [`write_only`] makes of these fields. What is not UTF-8 never is.
+pub fn are(text: &[u8], fields: &Fields, wanted: impl Fn(&str) -> bool) -> bool {
+    let mut rest = Some(text);
+    for (name, value) in fields.as_list().iter().filter(|(name, _)| wanted(name)) {
+        rest = rest.and_then(|rest| line(line(rest, name.as_bytes())?, value));
+    }
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
+/// What follows a line.
+fn line<'a>(text: &'a [u8], line: &[u8]) -> Option<&'a [u8]> {
+    text.strip_prefix(line)?.strip_prefix(b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +95,27 @@ mod tests {
         assert!(once(Fields::from([("a", "1"), ("b", "1"), ("constructor", "1")])));
         assert!(!once(Fields::from([("a", "1"), ("b", "1"), ("a", "1")])));
         assert!(!once(Fields::from([("__proto__", "1")])));
+    }
+
+    #[test]
+    fn a_text_is_compared_with_fields_as_if_they_were_written() {
+        let fields = Fields::from([("a", "1"), ("age", "2"), ("b", "3")]);
+        let lasting = |name: &str| name != "age";
+        let text = write_only(&fields, lasting);
+        assert!(are(text.bytes(), &fields, lasting));
+        assert!(are(text.bytes(), &Fields::from([("a", "1"), ("b", "3")]), lasting));
+        for other in [
+            Fields::from([("a", "1")]),
+            Fields::from([("a", "1"), ("b", "4")]),
+            Fields::from([("a", "1"), ("c", "3")]),
+            Fields::from([("b", "3"), ("a", "1")]),
+            Fields::from([("a", "1"), ("b", "3"), ("c", "")]),
+            Fields::from([("a", "1"), ("b", "33")]),
+        ] {
+            assert!(!are(text.bytes(), &other, lasting), "{other:?}");
+        }
+        let latin = Fields::from_list(vec![("x".to_string(), b"a\xe9b".to_vec())]);
+        assert!(!are(write(&latin).bytes(), &latin, |_| true));
     }
 
     #[test]

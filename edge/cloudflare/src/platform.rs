@@ -23,11 +23,9 @@ extern "C" {
 
     /// Keeps fields under a number, in place of what had it.
     #[wasm_bindgen(catch, js_name = keepHead)]
-    pub fn keep_head(number: u32, head: &[u8], ascii: bool, once: bool) -> Result<(), JsValue>;
+    pub fn keep_head(number: u32, head: &[u8], ascii: bool) -> Result<(), JsValue>;
 
-    /// The fields are `head`, beside those kept under `known`, which is -1 for none. Returns what was wrong, if anything; so do the
-    /// next two.
-    pub fn respond(
+    fn respond(
         call: &Call,
         status: u16,
         known: i32,
@@ -37,7 +35,7 @@ extern "C" {
         body: JsValue,
     ) -> Option<String>;
     #[wasm_bindgen(js_name = respondCopy)]
-    pub fn respond_copy(
+    fn respond_copy(
         call: &Call,
         status: u16,
         known: i32,
@@ -47,7 +45,7 @@ extern "C" {
         content: &[u8],
     ) -> Option<String>;
     #[wasm_bindgen(js_name = respondPart)]
-    pub fn respond_part(
+    fn respond_part(
         call: &Call,
         status: u16,
         known: i32,
@@ -112,4 +110,32 @@ extern "C" {
     /// Has `go_on` called when the platform is done with what it does now.
     #[wasm_bindgen(catch)]
     pub fn later() -> Result<(), JsValue>;
+}
+
+/// A response's head as it crosses: a status, and lines of fields.
+pub struct Head<'a> {
+    pub status: u16,
+    /// The number of a kept head, of which the fields are those that have changed; -1 where they are all that there are.
+    pub known: i32,
+    pub lines: &'a [u8],
+    pub ascii: bool,
+    pub once: bool,
+}
+
+/// Each of these answers the call, and returns what was wrong, if anything.
+impl Head<'_> {
+    /// With a stream, or nothing.
+    pub fn respond(&self, call: &Call, body: JsValue) -> Option<String> {
+        respond(call, self.status, self.known, self.lines, self.ascii, self.once, body)
+    }
+
+    /// With content that is copied.
+    pub fn respond_copy(&self, call: &Call, content: &[u8]) -> Option<String> {
+        respond_copy(call, self.status, self.known, self.lines, self.ascii, self.once, content)
+    }
+
+    /// With a part of an ArrayBuffer.
+    pub fn respond_part(&self, call: &Call, value: &JsValue, start: u32, length: u32) -> Option<String> {
+        respond_part(call, self.status, self.known, self.lines, self.ascii, self.once, value, start, length)
+    }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask bench-worker`: an L1 hit of the Worker beside JavaScript Workers that do one `KV.get` and return the value, each in
 //! a workerd of its own.
 //!
-//! KV is one map behind HTTP, as workerd's binding speaks to it, in this process: what it costs is on nobody's account.
+//! KV is one map behind HTTP, as workerd's binding speaks to it, and D1 a database in which nothing is, both in this process: what
+//! they cost is on nobody's account.
 
 use super::load::Generator;
 use super::peer::{self, Peer};
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -69,21 +71,25 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
     origin.serve(PATH, reply.with("Cache-Control", "max-age=86400"));
     let values = Values::default();
     put(&values, KEY, body());
-    let kv = serve_kv(values.clone())?;
+    let stores = Stores::start(&values)?;
 
-    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, kv)?;
-    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, kv)?;
+    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, stores)?;
+    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, stores)?;
     store(&origin, &[&ours, &l0], &values).await?;
     let hit = warm(&ours, "L1-HIT").await?;
     warm(&l0, "L0-HIT").await?;
-    let get =
-        script("KV.get", "a JavaScript Worker: KV.get, one field", &get(&[("content-type", "application/json")]), kv)?;
+    let get = script(
+        "KV.get",
+        "a JavaScript Worker: KV.get, one field",
+        &get(&[("content-type", "application/json")]),
+        stores,
+    )?;
     let skip = ["connection", "keep-alive", "transfer-encoding", "content-length"];
     let fields: Vec<_> = hit.fields.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let fields: Vec<_> =
         fields.into_iter().filter(|(name, _)| !skip.contains(&name.to_ascii_lowercase().as_str())).collect();
     let same = format!("a JavaScript Worker: KV.get, and the {} fields that terrace answers with", fields.len());
-    let same = script("KV.get, same fields", &same, &self::get(&fields), kv)?;
+    let same = script("KV.get, same fields", &same, &self::get(&fields), stores)?;
     let peers = [ours, get, same, l0];
     for peer in &peers {
         let response = answer(peer).await;
@@ -159,12 +165,28 @@ fn lock(values: &Values) -> MutexGuard<'_, HashMap<String, Bytes>> {
     values.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A map behind HTTP: all of KV that a hit and its store need.
-fn serve_kv(values: Values) -> Result<SocketAddr> {
+/// Where the stores are.
+#[derive(Clone, Copy)]
+struct Stores {
+    kv: SocketAddr,
+    d1: SocketAddr,
+}
+
+impl Stores {
+    fn start(values: &Values) -> Result<Stores> {
+        let values = values.clone();
+        Ok(Stores { kv: serve(move |request| kv(values.clone(), request))?, d1: serve(d1)? })
+    }
+}
+
+/// A server with a thread of its own, which ends with the process.
+fn serve<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static) -> Result<SocketAddr>
+where
+    F: Future<Output = Result<Response<Full<Bytes>>>> + 'static,
+{
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    // Ends with the process.
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
@@ -173,8 +195,7 @@ fn serve_kv(values: Values) -> Result<SocketAddr> {
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let values = values.clone();
-                let service = service_fn(move |request| kv(values.clone(), request));
+                let service = service_fn(answer.clone());
                 tokio::task::spawn_local(async move {
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
@@ -186,6 +207,17 @@ fn serve_kv(values: Values) -> Result<SocketAddr> {
         })
     });
     Ok(address)
+}
+
+/// A D1 that finds nothing, whatever it is asked: the purge log is empty, and what is not in KV is nowhere.
+async fn d1(request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+    let rows = request.uri().query().is_some_and(|query| query.contains("ROWS_AND_COLUMNS"));
+    let asked: serde_json::Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    let statements = asked.as_array().map_or(1, Vec::len);
+    let results = if rows { json!({"columns": [], "rows": []}) } else { json!([]) };
+    let found = json!({"success": true, "results": results, "meta": {"duration": 0, "changes": 0}});
+    let answer = serde_json::to_string(&vec![found; statements])?;
+    Ok(Response::builder().header("content-type", "application/json").body(answer.into())?)
 }
 
 async fn kv(values: Values, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
@@ -226,14 +258,14 @@ fn get(fields: &[(&str, &str)]) -> String {
     )
 }
 
-fn script(name: &'static str, settings: &str, script: &str, kv: SocketAddr) -> Result<Peer> {
+fn script(name: &'static str, settings: &str, script: &str, stores: Stores) -> Result<Peer> {
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join("worker.js"), script)?;
-    start(name, settings, dir, &[("worker.js".to_owned(), "esModule")], kv, "")
+    start(name, settings, dir, &[("worker.js".to_owned(), "esModule")], stores, "")
 }
 
 /// The Worker as it would be uploaded, with all that is stored in L1.
-fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, kv: SocketAddr) -> Result<Peer> {
+fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, stores: Stores) -> Result<Peer> {
     let dir = tempfile::tempdir()?;
     let main = workerd::entry(&workerd::configuration()?)?;
     let mut modules = vec![(main.clone(), "esModule")];
@@ -247,7 +279,7 @@ fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, kv: 
             _ => continue,
         };
         if kind == "text" {
-            // D1 is not there: nothing but L1 is measured, and a hit in it waits for no loaded machine in vain.
+            // A hit waits for no loaded machine in vain.
             let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"10s\"\n{more}");
             std::fs::write(dir.path().join(&module), config)?;
         } else {
@@ -258,7 +290,7 @@ fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, kv: 
         }
     }
     let origin = format!("(name = \"ORIGIN_URL\", text = {:?})", origin.url());
-    start(name, settings, dir, &modules, kv, &origin)
+    start(name, settings, dir, &modules, stores, &origin)
 }
 
 fn start(
@@ -266,10 +298,11 @@ fn start(
     settings: &str,
     dir: tempfile::TempDir,
     modules: &[(String, &str)],
-    kv: SocketAddr,
+    stores: Stores,
     binding: &str,
 ) -> Result<Peer> {
     let program = program()?;
+    let Stores { kv, d1 } = stores;
     let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let wrangler = workerd::configuration()?;
     let date = wrangler.get("compatibility_date").context("wrangler.toml has no compatibility_date")?;
@@ -285,6 +318,7 @@ const config :Workerd.Config = (
     (name = \"main\", worker = .worker),
     (name = \"internet\", network = (allow = [\"private\", \"local\"])),
     (name = \"kv\", external = (address = \"{kv}\", http = ())),
+    (name = \"d1\", external = (address = \"{d1}\", http = ())),
   ],
   sockets = [(name = \"http\", address = \"{address}\", http = (), service = \"main\")],
 );
@@ -293,7 +327,14 @@ const worker :Workerd.Worker = (
 {list}  ],
   compatibilityDate = {date},
   compatibilityFlags = {flags},
-  bindings = [(name = \"L1\", kvNamespace = \"kv\"), {binding}],
+  bindings = [
+    (name = \"L1\", kvNamespace = \"kv\"),
+    (name = \"DB\", wrapped = (
+      moduleName = \"cloudflare-internal:d1-api\",
+      innerBindings = [(name = \"fetcher\", service = \"d1\")],
+    )),
+    {binding}
+  ],
 );
 "
     );
