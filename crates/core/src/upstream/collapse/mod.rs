@@ -193,7 +193,9 @@ impl Flights {
         looked: Looked,
         now: Timestamp,
     ) -> Boarding {
-        let flight = self.0.flights.borrow().get(&key).filter(|flight| flight.life == life).cloned();
+        // Whoever finds nothing has not found that the URL was made invalid either.
+        let same = |flight: &&Rc<Flight>| life.is_none() || flight.life == life;
+        let flight = self.0.flights.borrow().get(&key).filter(same).cloned();
         match (flight, may_follow) {
             (Some(_), Err(why)) => Boarding::Alone(why),
             (Some(flight), Ok(())) => {
