@@ -202,6 +202,8 @@ pub enum Collapse {
     Off,
     /// Those of one instance.
     Local,
+    /// Those of all instances that share L2.
+    Global,
 }
 
 /// `cache` of a route.

@@ -62,13 +62,7 @@ impl Settings {
         let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
         let early_refresh = table.get("early_refresh").and_then(|item| item.number(0.0, 100.0));
         let collapse = table.get("collapse").and_then(|item| {
-            match item.choice(&[("off", Some(Collapse::Off)), ("local", Some(Collapse::Local)), ("global", None)])? {
-                None => {
-                    item.wrong(Wrong::new("\"global\" is not supported yet; write \"local\" or \"off\""));
-                    None
-                }
-                some => some,
-            }
+            item.choice(&[("off", Collapse::Off), ("local", Collapse::Local), ("global", Collapse::Global)])
         });
         Settings {
             default_ttl,

@@ -3,6 +3,7 @@
 //! A response is told to those that wait when it is whole, from the memory in which it is on its way into the tiers, and until it is
 //! there. One that turns out to be for its own request alone is known to be so by its head, and then nobody waits any longer.
 
+use super::lease::{self, Leased};
 use super::{Lookable, Proxy, request_id, serve};
 use crate::config::Collapse;
 use crate::decision::{Failure, Forward, NotCollapsed, Outcome, ServedStale};
@@ -14,6 +15,7 @@ use crate::report::{self, problem};
 use crate::rules::collapse::{self, Fit, Part};
 use crate::rules::storable::Plan;
 use crate::rules::{coding, reuse, vary};
+use crate::tiers::leases::End;
 use crate::tiers::{Found, Place, count};
 use crate::time::Timestamp;
 use crate::upstream::collapse::habits::Habit;
@@ -50,7 +52,7 @@ impl Proxy {
         let boarding = match self.policy_of(&request.target).collapse {
             _ if !self.may_fetch(&request) => Boarding::Alone(NotCollapsed::Off),
             Collapse::Off => Boarding::Alone(NotCollapsed::Off),
-            Collapse::Local => self.board(&request, &place, looked, host.now()),
+            Collapse::Local | Collapse::Global => self.board(&request, &place, looked, host.now()),
         };
         match boarding {
             Boarding::Alone(_) => {}
@@ -71,11 +73,24 @@ impl Proxy {
                 },
             },
         }
-        Next::Answer(self.forward(host, request, place, why).await)
+        if let Some(lead) = &request.lead
+            && self.policy_of(&request.target).collapse == Collapse::Global
+        {
+            match self.lease(host, &request, &place, lead).await {
+                Leased::Came(found) => return Next::Answer(self.share_globally(host, request, *found, why)),
+                Leased::Ask(lease) => request.lease = lease,
+            }
+        }
+        let lease = request.lease.clone();
+        let answer = self.clone().forward(host, request, place, why).await;
+        if let Some(lease) = lease {
+            self.end_lease_early(host, lease);
+        }
+        Next::Answer(answer)
     }
 
     /// As long as the origin may take for the head of a response.
-    fn longest_wait(&self) -> Duration {
+    pub(super) fn longest_wait(&self) -> Duration {
         self.config.origin.connect_timeout + self.config.origin.timeout
     }
 
@@ -124,7 +139,10 @@ impl Proxy {
             Fit::Good | Fit::NotFresh => return Shared::No,
         }
         let (head, from) = (&mut entry.head, came.held.map(|tier| (tier, None)));
-        if from.is_none() && self.will_negotiate::<H>(&request.target, head.status, &head.fields, Some(head.body_len)) {
+        if from.is_none()
+            && head.coded.is_none()
+            && self.will_negotiate::<H>(&request.target, head.status, &head.fields, Some(head.body_len))
+        {
             coding::vary_on_encoding(&mut head.fields);
         }
         let tier = came.held.unwrap_or(crate::decision::Tier::L2);
@@ -172,6 +190,7 @@ impl Proxy {
         if let Some(lead) = &request.lead {
             lead.failed(how);
         }
+        lease::leave(request, End::Failed);
     }
 
     /// Tells those that wait that what has come is for this request alone, and remembers it.
@@ -179,6 +198,7 @@ impl Proxy {
         if let Some(lead) = &request.lead {
             lead.not_shared(why);
         }
+        lease::leave(request, End::Alone);
         if request.is_shareable() {
             self.habits.alone(request.key, now);
         }

@@ -14,6 +14,7 @@ mod check;
 mod coding;
 mod collapse;
 mod content;
+mod lease;
 mod partial;
 mod pass;
 mod purge;
@@ -208,6 +209,7 @@ impl Proxy {
             key,
             content,
             lead: None,
+            lease: None,
             rounds: 0,
         };
         self.lookup(&host, request).await
@@ -422,6 +424,7 @@ impl Proxy {
             true => self.tiers(host).update(found, &request.url(), replaced, now).await,
         }
         request.stored(host.now());
+        self.end_lease(host, request).await;
     }
 
     /// The origin failed; stale content is within its window (RFC 5861 4).
@@ -484,7 +487,7 @@ impl Proxy {
         let ask = Ask { method, target, fields, body, client };
         let fetch = upstream::fetch(host, &self.config, ask);
         let response = match &request.lead {
-            Some(lead) => lead.alive(host, fetch).await?,
+            Some(lead) => lead.alive(host, self.leased(host, request, fetch)).await?,
             None => fetch.await?,
         };
         self.note_marks(host, &response.fields);

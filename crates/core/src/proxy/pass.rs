@@ -106,6 +106,7 @@ impl Proxy {
                 key,
                 content: None,
                 lead: None,
+                lease: None,
                 rounds: 0,
             };
             return self.received(host, request, Place::New(life), trip, response);

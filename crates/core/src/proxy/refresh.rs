@@ -45,6 +45,8 @@ impl Proxy {
             if found.entry.head.part.is_none() {
                 request.fields.remove("range");
             }
+            let Some(lease) = self.lease_behind(&own, &request, &found).await else { return };
+            request.lease = lease.clone();
             let sent = own.now();
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
             let trip = Trip { why: Forward::Stale, sent, received: own.now() };
@@ -54,6 +56,9 @@ impl Proxy {
                     self.leave_alone(&own, &request.key, trip.received, failure.as_str(), None);
                 }
                 Ok(response) => self.refreshed(&own, request, found, trip, response).await,
+            }
+            if let Some(lease) = lease {
+                self.tiers(&own).end_lease(&lease).await;
             }
         });
     }

@@ -85,13 +85,14 @@ impl Proxy {
         report::describe(&outcome, &mut answer.fields);
         let own = host.clone();
         host.defer(async move {
-            match copy.await {
+            match self.leased(&own, &request, copy).await {
                 Some(body) => {
                     let whole = Whole { status, plan, body, expected, of_part };
                     self.store(&own, &request, whole, &place, trip).await;
                 }
                 None => self.tell_alone(&request, NotCollapsed::NotStored, own.now()),
             }
+            self.end_lease(&own, &request).await;
         });
         answer
     }
@@ -118,7 +119,7 @@ impl Proxy {
         let of_part = plan.part.map(|_| response.fields.clone());
         let (body, copy) = self.keep(host, response.body, expected, beats);
         drop(body);
-        match copy.await {
+        match self.leased(host, request, copy).await {
             Some(body) => {
                 let whole = Whole { status, plan, body, expected, of_part };
                 self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;

@@ -6,6 +6,7 @@
 pub mod deadline;
 pub mod gone;
 pub mod kv;
+pub mod leases;
 pub mod memory;
 pub mod purges;
 pub mod sql;

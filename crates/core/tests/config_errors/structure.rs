@@ -159,7 +159,6 @@ fn not_supported_yet() {
             "2:1: origin.retry: not supported yet; remove it\n\
              3:1: origin.breaker: not supported yet; remove it\n\
              4:1: origin.pace: not supported yet; remove it\n\
-             13:12: route[0].collapse: \"global\" is not supported yet; write \"local\" or \"off\"\n\
              15:1: route[0].origin: not supported yet; remove it\n\
              16:1: route[0].tiers: not supported yet; remove it\n\
              17:1: route[0].purge: not supported yet; remove it\n\

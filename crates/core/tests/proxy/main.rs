@@ -9,6 +9,7 @@ mod content;
 mod early;
 mod failures;
 mod flow;
+mod global;
 mod keys;
 mod loops;
 mod memory;

@@ -304,6 +304,20 @@ impl Cache {
         answers
     }
 
+    /// So many at once from each of these instances, one of each after the other.
+    pub fn get_from_each(&mut self, instances: &[Rc<Proxy>], target: &str, each: usize) -> Vec<Answer> {
+        let mut all = Vec::new();
+        for _ in 0..each {
+            for proxy in instances {
+                self.proxy = proxy.clone();
+                all.push(self.exchange(Method::GET, target, &[], Body::Empty));
+            }
+        }
+        let answers = self.pool.run_until(clocked(self.host.world.clone(), join_all(all)));
+        self.pool.run_until_stalled();
+        answers
+    }
+
     fn exchange(
         &self,
         method: Method,

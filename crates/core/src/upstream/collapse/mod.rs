@@ -290,6 +290,11 @@ impl Flights {
 }
 
 impl Lead {
+    /// What it asks for.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
     fn is_leader(&self) -> bool {
         self.flight.leader.get() == self.number
     }
