@@ -57,5 +57,5 @@ fn language(response: &Fields, a: &Selecting, first: &Fields, second: &Fields) {
 }
 
 fn pairs(selecting: &Selecting) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-    selecting.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    selecting.0.iter().map(|field| (field.name.as_str(), field.value.as_deref()))
 }

@@ -78,9 +78,39 @@ impl Part {
     }
 }
 
-/// The request fields that a response's Vary names, with the normalised values of the request that it answered.
+/// The request fields that a response's Vary names, as the request had them that it answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selecting(pub Vec<(String, Option<Vec<u8>>)>);
+pub struct Selecting(pub Vec<Selected>);
+
+/// The longest value that is kept as it was sent beside its normal form, in bytes.
+pub const MAX_SENT: usize = 256;
+
+/// A request field that a response's Vary names. Two are the same where name and normal form are.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Its name, lower-case.
+    pub name: String,
+    /// Its value in normal form, of a credential a digest; `None` where the request did not have it.
+    pub value: Option<Vec<u8>>,
+    /// Its value as it was sent, at most [`MAX_SENT`] bytes: who sends the very same needs no normal form. Empty where it is the
+    /// normal form, or not kept.
+    pub sent: Vec<u8>,
+}
+
+impl Selected {
+    /// A field of which the normal form alone is known.
+    pub fn new(name: impl Into<String>, value: Option<Vec<u8>>) -> Self {
+        Selected { name: name.into(), value, sent: Vec::new() }
+    }
+}
+
+impl PartialEq for Selected {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.value) == (&other.name, &other.value)
+    }
+}
+
+impl Eq for Selected {}
 
 /// Another variant of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample;
 use terrace_core::entry::codec::{Corrupt, VERSION, decode, decode_head, encode, encode_head};
 use terrace_core::entry::coded::{Coded, Coding, Codings};
-use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selecting, Variant};
+use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selected, Selecting, Variant};
 use terrace_core::fields::Fields;
 use terrace_core::key::Key;
 use terrace_core::purge::Marks;
@@ -20,7 +20,9 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn selecting() -> impl Strategy<Value = Selecting> {
-    vec((name(), option::of(vec(any::<u8>(), 0..20))), 0..4).prop_map(Selecting)
+    let bytes = || vec(any::<u8>(), 0..20);
+    let field = (name(), option::of(bytes()), bytes()).prop_map(|(name, value, sent)| Selected { name, value, sent });
+    vec(field, 0..4).prop_map(Selecting)
 }
 
 fn freshness() -> impl Strategy<Value = Freshness> {
@@ -81,11 +83,19 @@ prop_compose! {
     }
 }
 
+fn sent(entry: &Entry) -> Vec<&[u8]> {
+    let lists = std::iter::once(&entry.head.selecting).chain(entry.head.variants.iter().map(|v| &v.selecting));
+    lists.flat_map(|selecting| &selecting.0).map(|field| field.sent.as_slice()).collect()
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(entry in entry(), until in any::<i64>()) {
         let until = Timestamp(until);
-        prop_assert_eq!(decode(Bytes::from(encode(&entry, until))), Ok((entry.clone(), until)));
+        let (decoded, kept) = decode(Bytes::from(encode(&entry, until))).unwrap();
+        prop_assert_eq!((&decoded, kept), (&entry, until));
+        // Equal ones may have been sent otherwise.
+        prop_assert_eq!(sent(&decoded), sent(&entry));
         let head = encode_head(&entry.head, until, 0);
         prop_assert_eq!(decode_head(&head), Ok((entry.head, until, head.len())));
     }

@@ -41,6 +41,8 @@ fn what_location_and_content_location_name() {
         ("http://api.example/x", Option::None, "another scheme"),
         ("https://api.example:8443/x", Option::None, "another port"),
         ("//evil.example/x", Option::None, "another host"),
+        ("https://\u{ff41}pi.example/x", Option::None, "no URI: a host in other letters than ASCII (RFC 3986 3.2.2)"),
+        ("/\u{fc}", Some("https://api.example/%C3%BC"), "a path in other letters"),
         ("javascript:alert(1)", Option::None, "no origin at all"),
         ("http://[", Option::None, "no URL"),
         ("/things?a=1", Option::None, "itself, once"),

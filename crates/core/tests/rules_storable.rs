@@ -8,6 +8,7 @@ use rules_support::{NOW, URL, dated, exchange, fields, rfc, safe, text};
 use std::time::Duration;
 use terrace_core::config::{CacheMode, Policy, SetCookie};
 use terrace_core::decision::NotStored;
+use terrace_core::entry::Selected;
 use terrace_core::fields::Fields;
 use terrace_core::rules::Exchange;
 use terrace_core::rules::storable::{Plan, storable};
@@ -203,7 +204,7 @@ fn a_variant_is_what_the_origin_saw() {
         get(request, 200, &[("cache-control", "max-age=60"), ("vary", "Foo, Bar")], &rfc()).unwrap().selecting.0
     };
     let foo = |value: Option<&str>| {
-        vec![("bar".to_string(), None), ("foo".to_string(), value.map(|v| v.as_bytes().to_vec()))]
+        vec![Selected::new("bar", None), Selected::new("foo", value.map(|v| v.as_bytes().to_vec()))]
     };
     assert_eq!(of(&[("foo", "1")]), foo(Some("1")), "4.1");
     assert_eq!(of(&[("foo", "1"), ("connection", "Foo")]), foo(None), "what Connection names did not reach it");

@@ -6,7 +6,7 @@ use http::Method;
 use rules_support::{NOW, date, dated, exchange, fields, rfc, stored, text};
 use terrace_core::config::{Policy, SetCookie};
 use terrace_core::decision::NotStored;
-use terrace_core::entry::{Head, Selecting, Variant};
+use terrace_core::entry::{Head, Selected, Selecting, Variant};
 use terrace_core::key::Key;
 use terrace_core::rules::Exchange;
 use terrace_core::rules::update::{HeadUpdate, by_304, by_head, forbids_keeping, matches_304};
@@ -61,7 +61,7 @@ fn every_field_but_those_of_the_content() {
 #[test]
 fn content_and_variants_stay() {
     let variant = Variant { key: Key([7; 32]), selecting: Selecting::default(), language: None };
-    let selecting = Selecting(vec![("foo".to_string(), None)]);
+    let selecting = Selecting(vec![Selected::new("foo", None)]);
     let held = Head { variants: vec![variant], selecting, ..held(&[("etag", "\"a\"")]) };
     let new = after(&held, &[], &[("cache-control", "max-age=5")], &rfc());
     assert_eq!((new.body_len, new.body_sum, new.status), (held.body_len, held.body_sum, 200));

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rules_support::fields;
-use terrace_core::entry::{Selecting, Variant};
+use terrace_core::entry::{MAX_SENT, Selected, Selecting, Variant};
 use terrace_core::fields::Fields;
 use terrace_core::key::Key;
 use terrace_core::rules::vary::{Star, choose, language, language_matches, matches, names, normalise, selecting};
@@ -104,7 +104,7 @@ fn when_a_request_matches() {
     let kept = selecting(&["authorization".to_string()], &fields(&[("authorization", "Bearer secret")]));
     assert!(
         !format!("{kept:?}").contains("secret")
-            && kept.0.iter().all(|(_, v)| v.as_ref().is_some_and(|v| v.len() == 32))
+            && kept.0.iter().all(|field| field.sent.is_empty() && field.value.as_ref().is_some_and(|v| v.len() == 32))
     );
 }
 
@@ -212,6 +212,35 @@ fn the_newest_that_matches_is_chosen() {
     assert_eq!(chosen("es"), None);
     assert_eq!(choose(&[], &Fields::new()), None);
     assert!(matches(&Selecting::default(), &Fields::new()));
+}
+
+#[test]
+fn what_was_sent_before_needs_no_normal_form() {
+    let names = ["accept-encoding".to_string()];
+    let of = |lines: &[&str]| fields(&lines.iter().map(|line| ("accept-encoding", *line)).collect::<Vec<_>>());
+    let sent = |lines: &[&str]| selecting(&names, &of(lines)).0.swap_remove(0).sent;
+    assert_eq!(sent(&["gzip, br"]), b"gzip, br");
+    assert!(sent(&["br,gzip"]).is_empty(), "it is the normal form");
+    assert!(sent(&["gzip", "br"]).is_empty(), "two lines are not one value");
+    assert!(sent(&[]).is_empty());
+    assert_eq!(sent(&[&"a ,".repeat(MAX_SENT / 3)]).len(), MAX_SENT / 3 * 3);
+    assert!(sent(&[&"a ,".repeat(MAX_SENT / 3 + 1)]).is_empty(), "too long to be kept twice");
+
+    // Only the bytes that were sent are believed, and only of one line.
+    let odd =
+        Selecting(vec![Selected { sent: b"X, y".to_vec(), ..Selected::new("accept-encoding", Some(b"z".to_vec())) }]);
+    assert!(matches(&odd, &of(&["X, y"])) && matches(&odd, &of(&["z"])));
+    assert!(!matches(&odd, &of(&["y, X"])) && !matches(&odd, &of(&["X", "y"])) && !matches(&odd, &of(&["X, y", ""])));
+    let none = Selecting(vec![Selected::new("accept-encoding", None)]);
+    assert!(matches(&none, &Fields::new()) && !matches(&none, &of(&[""])), "nothing sent is not an empty line");
+}
+
+#[test]
+fn a_cookie_that_is_the_digest_of_another_is_another() {
+    let names = ["cookie".to_string()];
+    let stored = selecting(&names, &fields(&[("cookie", "a=1")]));
+    let digest = stored.0[0].value.clone().unwrap_or_default();
+    assert!(!matches(&stored, &Fields::from_list(vec![("cookie".to_string(), digest)])));
 }
 
 proptest! {

@@ -280,7 +280,7 @@ fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, stor
         };
         if kind == "text" {
             // A hit waits for no loaded machine in vain.
-            let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"10s\"\n{more}");
+            let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"1s\"\n{more}");
             std::fs::write(dir.path().join(&module), config)?;
         } else {
             std::fs::copy(path, dir.path().join(&module))?;

@@ -125,6 +125,9 @@ pub(super) fn origin_url(text: &str) -> Result<Url, Wrong> {
         )
         .private());
     }
+    if !authority.is_ascii() {
+        return Err(Wrong::new("a host is written in ASCII; a name in other letters as punycode: \"xn--...\""));
+    }
     let url = Url::parse(text).map_err(|error| Wrong::new(format!("not a URL: {error}")))?;
     if url.port() == Some(0) {
         return Err(Wrong::new("port 0 cannot be reached; name the port that the origin listens on"));

@@ -9,7 +9,7 @@
 //! times a small constant.
 
 use super::coded::Coded;
-use super::{Entry, Head, MAX_VARIANTS, Part, Selecting, Variant};
+use super::{Entry, Head, MAX_VARIANTS, Part, Selected, Selecting, Variant};
 use crate::fields::Fields;
 use crate::key::Key;
 use crate::purge::Marks;
@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const MAGIC: &[u8; 3] = b"TRC";
 /// The version of the format. Entries of another version are misses.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 const PREFIX: usize = 3 + 1 + 4 + 8 + 8;
 
 /// Bytes that are not an entry of this version.
@@ -269,18 +269,19 @@ fn take_freshness(from: &mut Reader<'_>) -> Result<Freshness, Corrupt> {
 
 fn put_selecting(out: &mut Vec<u8>, selecting: &Selecting) {
     put_count(out, selecting.0.len());
-    for (name, value) in &selecting.0 {
+    for Selected { name, value, sent } in &selecting.0 {
         put_bytes(out, name.as_bytes());
         put_option(out, value.as_deref());
+        put_bytes(out, sent);
     }
 }
 
 fn take_selecting(from: &mut Reader<'_>) -> Result<Selecting, Corrupt> {
-    let count = from.count(5)?;
+    let count = from.count(9)?;
     let mut list = Vec::with_capacity(count);
     for _ in 0..count {
-        let name = from.text()?;
-        list.push((name, from.option()?.map(<[u8]>::to_vec)));
+        let (name, value) = (from.text()?, from.option()?.map(<[u8]>::to_vec));
+        list.push(Selected { name, value, sent: from.bytes()?.to_vec() });
     }
     Ok(Selecting(list))
 }

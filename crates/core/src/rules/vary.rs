@@ -6,7 +6,7 @@
 
 use super::connection;
 use super::directives::{is_token, members, quoted_end};
-use crate::entry::{Head, Selecting, Variant};
+use crate::entry::{Head, MAX_SENT, Selected, Selecting, Variant};
 use crate::fields::Fields;
 use std::borrow::Cow;
 
@@ -30,7 +30,13 @@ pub fn names(response: &Fields) -> Result<Vec<String>, Star> {
 
 /// The values of these fields in a request, in normal form.
 pub fn selecting(names: &[String], request: &Fields) -> Selecting {
-    Selecting(names.iter().map(|name| (name.clone(), value(name, request).map(Cow::into_owned))).collect())
+    let field = |name: &String| {
+        let value = value(name, request).map(Cow::into_owned);
+        let sent = only(name, request).filter(|sent| value.as_deref() != Some(*sent) && sent.len() <= MAX_SENT);
+        let sent = sent.filter(|_| !is_credential(name)).unwrap_or_default().to_vec();
+        Selected { name: name.clone(), value, sent }
+    };
+    Selecting(names.iter().map(field).collect())
 }
 
 /// Whether a request selects a stored response: by its fields, or by the language that it asks for most (RFC 9111 4.1).
@@ -60,7 +66,7 @@ pub fn language_matches(selecting: &Selecting, language: Option<&str>, request: 
     let Some(language) = language else {
         return false;
     };
-    selecting.0.iter().any(|(name, _)| name == FIELD)
+    selecting.0.iter().any(|field| field.name == FIELD)
         && request
             .combined(FIELD)
             .is_some_and(|value| top_language(&value).is_some_and(|range| in_range(range, language)))
@@ -83,8 +89,19 @@ fn matches_but(selecting: &Selecting, request: &Fields, but: Option<&str>) -> bo
     selecting
         .0
         .iter()
-        .filter(|(name, _)| but != Some(name.as_str()))
-        .all(|(name, stored)| same(name, stored.as_deref(), request))
+        .filter(|field| but != Some(field.name.as_str()))
+        .all(|field| is_as_sent(field, request) || same(&field.name, field.value.as_deref(), request))
+}
+
+/// Whether a request has a field in the very bytes that were sent before: the same bytes have the same normal form.
+fn is_as_sent(Selected { name, sent, .. }: &Selected, request: &Fields) -> bool {
+    !sent.is_empty() && only(name, request) == Some(sent)
+}
+
+/// The value of a field that is in one line.
+fn only<'a>(name: &'a str, request: &'a Fields) -> Option<&'a [u8]> {
+    let mut lines = request.get_all(name);
+    lines.next().filter(|_| lines.next().is_none())
 }
 
 /// Whether a request's field has the stored normal form. On the way of every hit, so nothing is written out first where that

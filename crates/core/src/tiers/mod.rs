@@ -427,7 +427,11 @@ impl<H: Host> Tiers<'_, H> {
 }
 
 fn variant_key(primary: &Key, first: &Head, selecting: &Selecting) -> Key {
-    key::variant(primary, first.generation, selecting.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+    key::variant(
+        primary,
+        first.generation,
+        selecting.0.iter().map(|field| (field.name.as_str(), field.value.as_deref())),
+    )
 }
 
 /// Where the variant is that differs from `first` in the values of the same fields: L1 may show a list that is older than it.
@@ -435,7 +439,7 @@ fn guess(primary: &Key, first: &Head, request: &Fields) -> Option<Key> {
     if first.selecting.0.is_empty() {
         return None;
     }
-    let names: Vec<String> = first.selecting.0.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = first.selecting.0.iter().map(|field| field.name.clone()).collect();
     Some(variant_key(primary, first, &vary::selecting(&names, request)))
 }
 

@@ -162,6 +162,14 @@ fn origins() {
         ),
         ("[origin]\nurl = 'ftp://example.org'", "2:7: origin.url: an origin starts with http:// or https://"),
         ("[origin]\nurl = 'https://'", "2:7: origin.url: the URL has no host; write it as \"https://host\""),
+        (
+            "[origin]\nurl = 'https://b\u{fc}cher.example/'",
+            "2:7: origin.url: a host is written in ASCII; a name in other letters as punycode: \"xn--...\"",
+        ),
+        (
+            "[origin]\nurl = 'https://b%c3%bccher.example/'",
+            "2:7: origin.url: not a URL: invalid international domain name",
+        ),
         ("[origin]\nurl = 'https:///path'", "2:7: origin.url: the URL has no host; write it as \"https://host\""),
         ("[origin]\nurl = 'https://:443/'", "2:7: origin.url: not a URL: empty host"),
         ("[origin]\nurl = 'http://a b/'", "2:7: origin.url: a URL has no spaces, control characters or backslashes"),

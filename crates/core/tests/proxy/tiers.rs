@@ -3,7 +3,7 @@
 use super::support::*;
 use bytes::Bytes;
 use terrace_core::config::Config;
-use terrace_core::entry::Entry;
+use terrace_core::entry::{Entry, Selected};
 use terrace_core::fields::Fields;
 use terrace_core::host::Host;
 use terrace_core::key::Key;
@@ -202,7 +202,7 @@ fn a_variant_that_was_asked_for_before_an_invalidation_is_not_stored_after_it() 
     let url = "http://cache.test/a";
     let variant = |value: &'static str, body: &'static str| {
         let mut entry = entry(body, now);
-        entry.head.selecting.0 = vec![("v".to_string(), Some(value.as_bytes().to_vec()))];
+        entry.head.selecting.0 = vec![Selected::new("v", Some(value.as_bytes().to_vec()))];
         entry
     };
     let asks = |value: &str| Fields::from([("v", value)]);
