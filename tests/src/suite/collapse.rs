@@ -18,6 +18,8 @@ pub const ALL: &[Behaviour] = behaviours![
     when_the_origin_fails_all_are_told,
     a_client_that_leaves_holds_up_nobody,
     off_is_off,
+    global_is_one_request_for_all_instances,
+    global_holds_up_nobody_where_nothing_may_be_shared,
 ];
 
 /// One instance where the host lets us choose.
@@ -209,4 +211,36 @@ async fn off_is_off(world: World) {
     origin.on("/x", move |_| Reply::fresh("x").before(Step::Wait(waits.clone())));
     let answers = at_once(&terrace, &gate, &vec![Request::get("/x"); 10]).await;
     assert_eq!((origin.count("/x"), collapsed(&answers)), (10, 0));
+}
+
+const GLOBAL: &str = "[cache]\ncollapse = \"global\"";
+
+async fn global_is_one_request_for_all_instances(world: World) {
+    // As many instances as the host likes.
+    let (origin, terrace) = world.serve(GLOBAL).await;
+    let gate = Gate::new();
+    let waits = gate.clone();
+    origin.on("/x", move |_| Reply::fresh("x").before(Step::Wait(waits.clone())));
+    let answers = at_once(&terrace, &gate, &vec![Request::get("/x"); 40]).await;
+    for answer in &answers {
+        answer.has_status(200).has_body("x");
+    }
+    assert!(origin.count("/x") <= 2, "asked {} times", origin.count("/x"));
+    assert!(collapsed(&answers) > 0);
+}
+
+async fn global_holds_up_nobody_where_nothing_may_be_shared(world: World) {
+    let (origin, terrace) = world.serve(GLOBAL).await;
+    origin.on("/x", move |seen| {
+        let pause = Step::Sleep(Duration::from_millis(500));
+        Reply::ok(seen.nth.to_string()).with("Cache-Control", "no-store").before(pause)
+    });
+    let started = std::time::Instant::now();
+    let requests = vec![Request::get("/x"); 20];
+    let answers = join(requests.iter().map(|request| terrace.send(request)).collect()).await;
+    let mut own: Vec<usize> = answers.iter().map(|answer| answer.text().parse().expect("a number")).collect();
+    own.sort_unstable();
+    assert_eq!(own, (1..=20).collect::<Vec<_>>(), "each has an answer of its own");
+    // One after the other they would take 10 s.
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }

@@ -40,6 +40,17 @@ impl Proxy {
         self.flights.counters()
     }
 
+    /// Looks until there is an answer.
+    pub(super) async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
+        let key = request.key;
+        loop {
+            match self.clone().look(host, request).await {
+                Next::Answer(response) => return response,
+                Next::Again(again) => request = Lookable { key, ..*again },
+            }
+        }
+    }
+
     /// Nothing that is held answers, as a look that began at `looked` has told: ask the origin, or wait for a request that does.
     pub(super) async fn together<H: Host>(
         self: Rc<Self>,
@@ -107,7 +118,7 @@ impl Proxy {
             (_, Place::Over(found)) => found.key,
             (Some(Habit::Varies(names)), _) => {
                 let selecting = vary::selecting(&names, &request.fields).0;
-                let values = selecting.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+                let values = selecting.iter().map(|field| (field.name.as_str(), field.value.as_deref()));
                 key::variant(&request.key, 0, values)
             }
             (None, _) => request.key,
@@ -211,7 +222,7 @@ impl Proxy {
             self.tell_alone(request, why, now);
             return None;
         }
-        let names = plan.selecting.0.iter().map(|(name, _)| name.as_str());
+        let names = plan.selecting.0.iter().map(|field| field.name.as_str());
         self.habits.shared(&request.key, names, now);
         request.lead.as_ref().map(Lead::coming)
     }

@@ -1,7 +1,8 @@
 //! One request's way through the cache, a state per function; reads like the picture in the crate's documentation.
 //!
 //! ```text
-//! handle -> lookup -> hit                                 fresh, or stale and allowed
+//! handle -> look -> hit                                   fresh, or stale and allowed
+//!                -> together                              another request asks the origin already: its answer is waited for
 //!                  -> forward -> confirmed                the origin said 304
 //!                             -> received -> (store)      a new response streams to the client
 //!                             -> stale_on_error           the origin failed, stale content is allowed
@@ -233,17 +234,6 @@ impl Proxy {
         !request.control.only_if_cached && self.policy_of(&request.target).cache != CacheMode::Only
     }
 
-    /// Looks until there is an answer.
-    async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
-        let key = request.key;
-        loop {
-            match self.clone().look(host, request).await {
-                Next::Answer(response) => return response,
-                Next::Again(again) => request = Lookable { key, ..*again },
-            }
-        }
-    }
-
     /// What do we hold, and may we use it?
     async fn look<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Next<H::Stream> {
         let (now, looked) = (host.now(), self.flights.look());
@@ -277,17 +267,15 @@ impl Proxy {
         now: Timestamp,
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
-        if stale == Some(ServedStale::WhileRevalidate) {
+        let is_behind = match stale {
+            Some(stale) => stale == ServedStale::WhileRevalidate,
+            None => self.is_due_early(host, &request, &found, now),
+        };
+        if is_behind {
             let response =
                 serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
             self.refresh_in_background(host, request, found, now);
             return response;
-        }
-        if stale.is_none() && self.is_due_early(host, &request, &found, now) {
-            let answer =
-                serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
-            self.refresh_in_background(host, request, found, now);
-            return answer;
         }
         if found.tier == Tier::L2 {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
