@@ -60,7 +60,7 @@ impl Settings {
         });
         let compress = table.get("compress").and_then(|item| codings(&item));
         let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
-        let early_refresh = table.get("early_refresh").and_then(|item| item.number(0.0, 100.0));
+        let early_refresh = table.get("early_refresh").and_then(|item| item.number(0.0, limits::MAX_EARLY_REFRESH));
         let collapse = table.get("collapse").and_then(|item| {
             item.choice(&[("off", Collapse::Off), ("local", Collapse::Local), ("global", Collapse::Global)])
         });

@@ -11,6 +11,7 @@ use crate::message::Response;
 use crate::rules::reuse::{self, Reuse};
 use crate::tiers::leases::{End, Lease, Taken};
 use crate::tiers::{Found, Lookup, Place, count};
+use crate::time::Timestamp;
 use crate::upstream::collapse::{Came, Lead, PATIENCE};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -29,18 +30,14 @@ impl Proxy {
     /// Takes the lease of what is led for, or waits for who has it.
     pub(super) async fn lease<H: Host>(&self, host: &H, request: &Lookable, place: &Place, lead: &Lead) -> Leased {
         let (tiers, key) = (self.tiers(host), lead.key());
-        for round in 0..PATIENCE {
+        for _ in 0..PATIENCE {
             let taken = match lead.alive(host, tiers.take_lease(key)).await {
                 Taken::Theirs => lead.alive(host, tiers.wait_for_lease(key, self.longest_wait())).await,
                 taken => Some(taken),
             };
             match taken {
-                Some(Taken::Ours(lease)) => {
-                    // Nothing new can have come where nothing was there a moment ago.
-                    let newer = match place {
-                        Place::New(_) if round == 0 => None,
-                        _ => self.newer(host, request, place.found()).await,
-                    };
+                Some(Taken::Ours(lease, stored)) => {
+                    let newer = self.newer_than(host, request, place.found(), stored).await;
                     let Some(found) = newer else { return Leased::Ask(Some(Rc::new(lease))) };
                     tiers.end_lease(&lease).await;
                     return Leased::Came(found);
@@ -74,7 +71,7 @@ impl Proxy {
         match tiers.take_lease(&found.key).await {
             Taken::Theirs => None,
             Taken::Alone | Taken::Free => Some(None),
-            Taken::Ours(lease) => match self.newer(host, request, Some(found)).await {
+            Taken::Ours(lease, stored) => match self.newer_than(host, request, Some(found), stored).await {
                 None => Some(Some(Rc::new(lease))),
                 Some(newer) => {
                     tiers.promote(&newer, host.now()).await;
@@ -82,6 +79,21 @@ impl Proxy {
                     None
                 }
             },
+        }
+    }
+
+    /// The same, where L2 has said when that was asked for which it holds.
+    async fn newer_than<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        before: Option<&Found>,
+        stored: Option<Timestamp>,
+    ) -> Option<Box<Found>> {
+        let stored = stored?;
+        match before.is_none_or(|before| stored > before.entry.head.freshness.requested) {
+            true => self.newer(host, request, before).await,
+            false => None,
         }
     }
 

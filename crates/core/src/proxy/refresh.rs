@@ -2,6 +2,7 @@
 //! decision 10).
 
 use super::{Lookable, Proxy, Trip, exchange};
+use crate::config::limits::MAX_EARLY_REFRESH;
 use crate::decision::Forward;
 use crate::host::Host;
 use crate::message::Response;
@@ -16,10 +17,13 @@ impl Proxy {
     /// Whether what is fresh is to be refreshed behind this answer.
     pub(super) fn is_due_early<H: Host>(&self, host: &H, request: &Lookable, found: &Found, now: Timestamp) -> bool {
         let Found { entry, .. } = found;
-        let policy = self.policy_of(&request.target);
-        policy.early_refresh > 0.0
-            && entry.head.part.is_none()
-            && early::is_due(&entry.head.freshness, policy.early_refresh, || host.random(), now)
+        // The policy of the request is looked for only near the end.
+        if !early::is_near(&entry.head.freshness, MAX_EARLY_REFRESH, now) {
+            return false;
+        }
+        let beta = self.policy_of(&request.target).early_refresh;
+        entry.head.part.is_none()
+            && early::is_due(&entry.head.freshness, beta, || host.random(), now)
             && self.may_fetch(request)
             && !self.flights.is_asked_for(&found.key, now)
     }

@@ -5,10 +5,10 @@
 //! turn. Where L2 fails there is none, and each instance asks for itself. The clocks of instances must agree to about a second.
 
 use super::Tiers;
-use super::sql::leases;
+use super::sql::leases::{self, Holder};
 use crate::host::Host;
 use crate::key::Key;
-use crate::time::millis;
+use crate::time::{Timestamp, millis};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ pub enum End {
 /// Whether to ask the origin.
 #[derive(Debug)]
 pub enum Taken {
-    /// Yes: the lease is ours.
-    Ours(Lease),
+    /// Yes: the lease is ours. With it, when that was asked for which L2 holds, where it holds something: it may have come meanwhile.
+    Ours(Lease, Option<Timestamp>),
     /// Somebody else does.
     Theirs,
     /// Yes, and nobody waits for it, since what came lately was for nobody else.
@@ -83,8 +83,10 @@ impl<H: Host> Tiers<'_, H> {
     pub async fn take_lease(&self, key: &Key) -> Taken {
         let (now, owner) = (self.host.now(), self.new_life());
         match leases::take(self, key, owner, now.plus_millis(LEASE_MS), now).await {
-            Some((holder, _)) if holder == owner => Taken::Ours(Lease { key: *key, owner, end: Cell::default() }),
-            Some((holder, _)) => told(holder),
+            Some(Holder { owner: holder, stored, .. }) if holder == owner => {
+                Taken::Ours(Lease { key: *key, owner, end: Cell::default() }, stored)
+            }
+            Some(Holder { owner, .. }) => told(owner),
             None => Taken::Free,
         }
     }
@@ -101,9 +103,9 @@ impl<H: Host> Tiers<'_, H> {
             let (least, most) = LOOK_MS;
             self.host.sleep(Duration::from_millis((waited / 8).clamp(least, most))).await;
             let Some(holder) = leases::holds(self, key).await else { return Some(Taken::Free) };
-            match holder.filter(|(_, until)| self.host.now() < *until) {
+            match holder.filter(|holder| self.host.now() < holder.until) {
                 None => return None,
-                Some((holder, _)) => match told(holder) {
+                Some(Holder { owner, .. }) => match told(owner) {
                     Taken::Theirs => {}
                     told => return Some(told),
                 },

@@ -11,14 +11,23 @@ const TAKE: Text = Text::plain(
     "INSERT INTO leases (key, owner, until) VALUES (?1, ?2, ?3) \
      ON CONFLICT (key) DO UPDATE SET owner = ?2, until = ?3 WHERE until <= ?4",
 );
-const HOLDS: Text = Text::plain("SELECT owner, until FROM leases WHERE key = ?1");
+/// With when what is stored was asked for.
+const HOLDS: Text =
+    Text::plain("SELECT owner, until, (SELECT stored FROM entries WHERE key = ?1) FROM leases WHERE key = ?1");
 /// By its owner alone.
 const CHANGE: Text = Text::plain("UPDATE leases SET owner = ?3, until = ?4 WHERE key = ?1 AND owner = ?2");
 const END: Text = Text::plain("DELETE FROM leases WHERE key = ?1 AND owner = ?2");
 const SWEEP: Text = Text::plain("DELETE FROM leases WHERE key IN (SELECT key FROM leases WHERE until <= ?1 LIMIT 500)");
 
-/// Who holds a lease, and until when.
-pub(in crate::tiers) type Holder = (u64, Timestamp);
+/// Who holds a lease.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::tiers) struct Holder {
+    pub owner: u64,
+    /// Until when.
+    pub until: Timestamp,
+    /// When that was asked for which is stored under the same key, where something is.
+    pub stored: Option<Timestamp>,
+}
 
 fn id(key: &Key) -> Value {
     Value::Text(key.text())
@@ -31,9 +40,14 @@ fn number(owner: u64) -> Value {
 
 fn holder(rows: Vec<Vec<Value>>) -> Option<Holder> {
     match rows.first().map(Vec::as_slice) {
-        Some([Value::Integer(owner), Value::Integer(until)]) => {
-            Some((u64::try_from(*owner).unwrap_or_default(), Timestamp(*until)))
-        }
+        Some([Value::Integer(owner), Value::Integer(until), stored]) => Some(Holder {
+            owner: u64::try_from(*owner).unwrap_or_default(),
+            until: Timestamp(*until),
+            stored: match stored {
+                Value::Integer(at) => Some(Timestamp(*at)),
+                _ => None,
+            },
+        }),
         _ => None,
     }
 }
@@ -61,7 +75,7 @@ pub(in crate::tiers) async fn change<H: Host>(
     tiers: &Tiers<'_, H>,
     key: &Key,
     owner: u64,
-    (to, until): Holder,
+    (to, until): (u64, Timestamp),
 ) -> Option<()> {
     let params = vec![id(key), number(owner), number(to), Value::Integer(until.0)];
     batch(tiers, vec![Statement { sql: CHANGE, params }]).await.map(drop)

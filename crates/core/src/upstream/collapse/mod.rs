@@ -28,8 +28,8 @@ pub const MAX_FLIGHTS: usize = 4096;
 /// Of them, those that are refreshed behind answers; past it stale content is served without.
 pub const MAX_BEHIND: usize = 256;
 
-/// From when on one that nobody waits for counts as ended, in milliseconds: no exchange with the origin takes as long.
-const LOST_MS: u64 = 15 * 60 * 1000;
+/// From when on one that nobody waits for counts as ended, in milliseconds; hardly any exchange with the origin takes as long.
+const LOST_MS: u64 = 2 * 60 * 1000;
 
 /// Requests that wait for one object; past it each asks for itself.
 pub const MAX_WAITING: usize = 16_384;
