@@ -198,7 +198,7 @@ pub enum RequestDirectives {
 }
 
 /// Which requests share one fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Collapse {
     /// None.
     Off,
