@@ -79,6 +79,8 @@ pub struct Capture {
     cap: usize,
     held: Held,
     lost: bool,
+    /// Counted up with each chunk, for whoever waits.
+    beats: Option<Arc<AtomicUsize>>,
 }
 
 impl Capture {
@@ -86,7 +88,12 @@ impl Capture {
     pub fn new(cap: usize, expected: Option<u64>, budget: Budget) -> Self {
         let lost = expected.is_some_and(|n| n > cap as u64);
         let room = expected.and_then(|n| usize::try_from(n).ok()).filter(|_| !lost).unwrap_or(0).min(1 << 20);
-        Capture { kept: BytesMut::with_capacity(room), cap, held: Held { budget, bytes: 0 }, lost }
+        Capture { kept: BytesMut::with_capacity(room), cap, held: Held { budget, bytes: 0 }, lost, beats: None }
+    }
+
+    /// The same, with a number that is counted up by one for each chunk that comes.
+    pub fn counted(self, beats: Option<Arc<AtomicUsize>>) -> Self {
+        Capture { beats, ..self }
     }
 
     /// Whether the copy is still worth pushing to.
@@ -96,6 +103,9 @@ impl Capture {
 
     /// Adds a chunk. Past the cap or the budget the copy is given up and its memory freed.
     pub fn push(&mut self, chunk: &[u8]) {
+        if let Some(beats) = &self.beats {
+            beats.fetch_add(1, Relaxed);
+        }
         if self.lost {
             return;
         }

@@ -115,6 +115,32 @@ reasons! {
 }
 
 reasons! {
+    /// Why a request does not share one fetch with others (RFC 9111 4).
+    NotCollapsed {
+        /// `collapse = "off"`.
+        Off = "off",
+        /// It asks for a part, which the answer to another request need not hold (RFC 9110 14.2).
+        Range = "range",
+        /// It has Authorization, and nothing is stored for its URL yet: what comes is as a rule its own (RFC 9111 3.5).
+        Authorization = "authorization",
+        /// It asks for what is newer than itself (RFC 9111 5.2.1.1, 5.2.1.4).
+        Reload = "reload",
+        /// It is a HEAD, and nobody is at it: what comes could answer no GET (RFC 9110 9.3.2).
+        Head = "head",
+        /// What came is a part.
+        Partial = "partial",
+        /// What came must be validated by each request: no-cache, or stale when it comes (RFC 9111 5.2.2.4).
+        NotFresh = "not-fresh",
+        /// What came could not be stored.
+        NotStored = "not-stored",
+        /// So many requests wait already that it is not kept waiting.
+        Crowded = "crowded",
+        /// It has waited for as long as one may.
+        Waited = "waited",
+    }
+}
+
+reasons! {
     /// Why a request went to the origin: the values of `fwd` (RFC 9211 2.2).
     Forward {
         /// The cache was not used for it.
@@ -205,11 +231,27 @@ pub enum Outcome {
         /// Set where the client got a stored response that the origin confirmed (a 304) or a stale one because the origin failed.
         from: Option<(Tier, Option<ServedStale>)>,
     },
+    /// Another request asked the origin, and this one shares in what came of it: `collapsed` (RFC 9211 2.6).
+    Collapsed {
+        /// Why it would have asked.
+        why: Forward,
+        /// What the origin answered; `None` where it gave no response.
+        status: Option<u16>,
+        /// As in [`Outcome::Forwarded`].
+        from: Option<(Tier, Option<ServedStale>)>,
+    },
     /// We answered with an error of our own.
     Failed {
         /// Which.
         failure: Failure,
         /// Why the origin was asked, where it was.
         why: Option<Forward>,
+    },
+    /// The same, where another request asked the origin.
+    CollapsedFailure {
+        /// Which.
+        failure: Failure,
+        /// Why it would have asked.
+        why: Forward,
     },
 }

@@ -120,8 +120,8 @@ fn every_word() {
     assert_eq!(compress("['gzip', 'zstd', 'br']"), Coding::ALL.into());
     assert_eq!(parse("cache.compress_min_size = '2KiB'").default_policy.compress_min_size, 2048);
     // What is not built may be switched off in so many words.
-    assert_eq!(parse("cache = { collapse = 'off', early_refresh = 0 }"), Config::default());
-    assert_eq!(parse("cache = { early_refresh = 0.0 }"), Config::default());
+    assert_eq!(parse("cache = { collapse = 'local', early_refresh = 1 }"), Config::default());
+    assert_eq!(parse("cache = { early_refresh = 0.0 }").default_policy.early_refresh, 0.0);
 }
 
 #[test]

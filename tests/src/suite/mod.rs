@@ -34,6 +34,7 @@ macro_rules! behaviours {
 
 mod bad_input;
 mod coding;
+mod collapse;
 mod content;
 mod failures;
 mod fields;
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         policy::ALL,
         vary::ALL,
         coding::ALL,
+        collapse::ALL,
         methods::ALL,
         validation::ALL,
         ranges::ALL,

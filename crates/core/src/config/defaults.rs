@@ -1,6 +1,8 @@
 //! What holds where the file says nothing.
 
-use super::{Admit, CacheMode, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie};
+use super::{
+    Admit, CacheMode, Collapse, Config, KeyParts, L1, L2, Origin, Policy, Profile, Query, RequestDirectives, SetCookie,
+};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ pub const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(30);
 
 /// `cache.stale_if_error`: an origin that is down for a day is still served from what is held.
 pub const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 3600);
+
+/// `cache.early_refresh` of profile "safe": what is best in theory. Profile "rfc9111" has none, as it has no stale window.
+pub const EARLY_REFRESH: f64 = 1.0;
 
 /// `cache.compress` of profile "safe": every client that takes a coding takes one of these. Profile "rfc9111" has none: what the
 /// origin sent is what clients get.
@@ -102,6 +107,7 @@ impl Policy {
             Profile::Safe => (STALE_WHILE_REVALIDATE, SetCookie::Never, RequestDirectives::Ignore),
             Profile::Rfc9111 => (Duration::ZERO, SetCookie::Store, RequestDirectives::Honour),
         };
+        let early_refresh = if profile == Profile::Safe { EARLY_REFRESH } else { 0.0 };
         let compress = if profile == Profile::Safe { COMPRESS } else { Codings::NONE };
         Policy {
             ttl: None,
@@ -114,6 +120,8 @@ impl Policy {
             request_directives,
             compress,
             compress_min_size: COMPRESS_MIN_SIZE,
+            early_refresh,
+            collapse: Collapse::Local,
             cache: CacheMode::On,
             vary: Vec::new(),
             query: Query::default(),

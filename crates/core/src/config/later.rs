@@ -57,23 +57,6 @@ pub(super) fn origin(origin: &mut Table<'_>) {
     });
 }
 
-/// `cache.early_refresh` and `cache.collapse`: off is what they are.
-pub(super) fn cache(cache: &mut Table<'_>) {
-    if let Some(item) = cache.get("early_refresh")
-        && item.number(0.0, 100.0).is_some_and(|beta| beta > 0.0)
-    {
-        item.wrong(Wrong::new("not supported yet; write 0 or remove the key"));
-    }
-    if let Some(item) = cache.get("collapse") {
-        match item.choice(&[("off", "off"), ("local", "local"), ("global", "global")]) {
-            None | Some("off") => {}
-            Some(mode) => {
-                item.wrong(Wrong::new(format!("\"{mode}\" is not supported yet; write \"off\" or remove the key")))
-            }
-        }
-    }
-}
-
 /// The sections that a route may override.
 pub(super) fn route(route: &mut Table<'_>) {
     refuse(route, "origin", |item| {

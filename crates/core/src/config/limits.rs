@@ -21,6 +21,9 @@ pub const MAX_LANGUAGES: usize = 32;
 /// The largest content that may be part of the key: 1 MiB. It is read before anything is looked up.
 pub const MAX_CONTENT: u64 = 1024 * 1024;
 
+/// The largest `early_refresh`: what is asked for often is then refreshed for half of its time.
+pub const MAX_EARLY_REFRESH: f64 = 100.0;
+
 /// The longest pattern, name of a cookie or language tag, in bytes.
 pub const MAX_NAME: usize = 256;
 

@@ -156,6 +156,10 @@ pub struct Policy {
     pub compress_min_size: u64,
     /// `request_directives`: whether a client's Cache-Control is listened to (RFC 9111 5.2.1).
     pub request_directives: RequestDirectives,
+    /// `early_refresh`: how early what is fresh is refreshed behind an answer; 0 is never, [`crate::rules::early`] says what 1 is.
+    pub early_refresh: f64,
+    /// `collapse`: whether requests for the same object share one fetch.
+    pub collapse: Collapse,
     /// `cache`: whether the cache is used at all.
     pub cache: CacheMode,
     /// `vary`: request fields that are part of the key, lower-case.
@@ -195,6 +199,17 @@ pub enum RequestDirectives {
     Ignore,
     /// Yes, as RFC 9111 5.2.1 has them.
     Honour,
+}
+
+/// Which requests share one fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Collapse {
+    /// None.
+    Off,
+    /// Those of one instance.
+    Local,
+    /// Those of all instances that share L2.
+    Global,
 }
 
 /// `cache` of a route.

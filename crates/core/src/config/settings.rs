@@ -2,8 +2,8 @@
 
 use super::error::Wrong;
 use super::reader::{Item, Table};
-use super::{L1, L2, Policy, Profile, RequestDirectives, SetCookie};
-use super::{later, limits, value};
+use super::{Collapse, L1, L2, Policy, Profile, RequestDirectives, SetCookie};
+use super::{limits, value};
 use crate::entry::coded::{Coding, Codings};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) struct Settings {
     request_directives: Option<RequestDirectives>,
     compress: Option<Codings>,
     compress_min_size: Option<u64>,
+    early_refresh: Option<f64>,
+    collapse: Option<Collapse>,
 }
 
 /// The longest stay that either tier grants.
@@ -58,7 +60,10 @@ impl Settings {
         });
         let compress = table.get("compress").and_then(|item| codings(&item));
         let compress_min_size = table.get("compress_min_size").and_then(|item| item.size(&limits::COMPRESS_MIN_SIZE));
-        later::cache(table);
+        let early_refresh = table.get("early_refresh").and_then(|item| item.number(0.0, limits::MAX_EARLY_REFRESH));
+        let collapse = table.get("collapse").and_then(|item| {
+            item.choice(&[("off", Collapse::Off), ("local", Collapse::Local), ("global", Collapse::Global)])
+        });
         Settings {
             default_ttl,
             negative_ttl,
@@ -69,6 +74,8 @@ impl Settings {
             request_directives,
             compress,
             compress_min_size,
+            early_refresh,
+            collapse,
         }
     }
 
@@ -84,6 +91,8 @@ impl Settings {
             request_directives: self.request_directives.or(base.request_directives),
             compress: self.compress.or(base.compress),
             compress_min_size: self.compress_min_size.or(base.compress_min_size),
+            early_refresh: self.early_refresh.or(base.early_refresh),
+            collapse: self.collapse.or(base.collapse),
         }
     }
 
@@ -99,6 +108,8 @@ impl Settings {
             request_directives: self.request_directives.unwrap_or(base.request_directives),
             compress: self.compress.unwrap_or(base.compress),
             compress_min_size: self.compress_min_size.unwrap_or(base.compress_min_size),
+            early_refresh: self.early_refresh.unwrap_or(base.early_refresh),
+            collapse: self.collapse.unwrap_or(base.collapse),
             ..base
         }
     }

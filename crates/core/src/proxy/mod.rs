@@ -1,7 +1,8 @@
 //! One request's way through the cache, a state per function; reads like the picture in the crate's documentation.
 //!
 //! ```text
-//! handle -> lookup -> hit                                 fresh, or stale and allowed
+//! handle -> look -> hit                                   fresh, or stale and allowed
+//!                -> together                              another request asks the origin already: its answer is waited for
 //!                  -> forward -> confirmed                the origin said 304
 //!                             -> received -> (store)      a new response streams to the client
 //!                             -> stale_on_error           the origin failed, stale content is allowed
@@ -12,7 +13,9 @@
 mod admin;
 mod check;
 mod coding;
+mod collapse;
 mod content;
+mod lease;
 mod partial;
 mod pass;
 mod purge;
@@ -41,8 +44,11 @@ use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
-use crate::upstream::backoff::Backoff;
+use crate::upstream::backoff::{self, Backoff};
+use crate::upstream::collapse::habits::Habits;
+use crate::upstream::collapse::{Flights, Looked};
 use crate::upstream::{self, Ask};
+use collapse::Next;
 use content::Taken;
 use http::{Method, StatusCode};
 use request::{Lookable, Trip, exchange, url_of};
@@ -66,7 +72,8 @@ pub struct Proxy {
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
-    refreshing: RefCell<HashSet<Key>>,
+    flights: Flights,
+    habits: Habits,
     joining: RefCell<HashSet<Key>>,
     compressing: Cell<usize>,
     variances: Variances,
@@ -90,7 +97,8 @@ impl Proxy {
             backoff: Backoff::default(),
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
-            refreshing: RefCell::default(),
+            flights: Flights::default(),
+            habits: Habits::default(),
             joining: RefCell::default(),
             compressing: Cell::default(),
             variances: Variances::default(),
@@ -187,7 +195,21 @@ impl Proxy {
                 (Method::GET, key, Some(content))
             }
         };
-        let request = Lookable { method, scheme, authority, target, fields, client, control, key, route, content };
+        let request = Lookable {
+            method,
+            scheme,
+            authority,
+            target,
+            fields,
+            client,
+            control,
+            key,
+            route,
+            content,
+            lead: None,
+            lease: None,
+            rounds: 0,
+        };
         self.lookup(&host, request).await
     }
 
@@ -210,23 +232,25 @@ impl Proxy {
     }
 
     /// What do we hold, and may we use it?
-    async fn lookup<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Response<H::Stream> {
-        let now = host.now();
+    async fn look<H: Host>(self: Rc<Self>, host: &H, mut request: Lookable) -> Next<H::Stream> {
+        let (now, looked) = (host.now(), self.flights.look());
         let found = self.held(host, &mut request, now).await;
         match self.opened(host, &request, found).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
-                self.beyond_part(host, request, found).await
+                Next::Answer(self.beyond_part(host, request, found).await)
             }
             Lookup::Found(found) => {
                 let freshness = &found.entry.head.freshness;
                 match reuse::reuse(freshness, &request.control, now) {
-                    Reuse::Fresh => self.hit(host, request, *found, None, now),
-                    Reuse::Stale(why) => self.hit(host, request, *found, Some(why), now),
-                    Reuse::Validate(why) => self.validate(host, request, *found, why, now).await,
+                    Reuse::Fresh => Next::Answer(self.hit(host, request, *found, None, now)),
+                    Reuse::Stale(why) => Next::Answer(self.hit(host, request, *found, Some(why), now)),
+                    Reuse::Validate(why) => self.validate(host, request, *found, why, (now, looked)).await,
                 }
             }
-            Lookup::OtherVariants(life) => self.forward(host, request, Place::Beside(life), Forward::VaryMiss).await,
-            Lookup::Nothing(life) => self.forward(host, request, Place::New(life), Forward::UriMiss).await,
+            Lookup::OtherVariants(life) => {
+                self.together(host, request, Place::Beside(life), Forward::VaryMiss, looked).await
+            }
+            Lookup::Nothing(life) => self.together(host, request, Place::New(life), Forward::UriMiss, looked).await,
         }
     }
 
@@ -240,7 +264,11 @@ impl Proxy {
         now: Timestamp,
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
-        if stale == Some(ServedStale::WhileRevalidate) {
+        let is_behind = match stale {
+            Some(stale) => stale == ServedStale::WhileRevalidate,
+            None => self.is_due_early(host, &request, &found, now),
+        };
+        if is_behind {
             let response =
                 serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
             self.refresh_in_background(host, request, found, now);
@@ -260,14 +288,14 @@ impl Proxy {
         request: Lookable,
         found: Found,
         why: MustValidate,
-        now: Timestamp,
-    ) -> Response<H::Stream> {
+        (now, looked): (Timestamp, Looked),
+    ) -> Next<H::Stream> {
         let on_error = reuse::may_serve_on_error(&found.entry.head.freshness, &request.control, now);
         if on_error && self.backoff.holds(&request.key, now) {
-            return self.hit(host, request, found, Some(ServedStale::IfError), now);
+            return Next::Answer(self.hit(host, request, found, Some(ServedStale::IfError), now));
         }
         if self.config.policy_at(request.route).cache == CacheMode::Only && on_error {
-            return self.hit(host, request, found, Some(ServedStale::Offline), now);
+            return Next::Answer(self.hit(host, request, found, Some(ServedStale::Offline), now));
         }
         let forward = match why {
             MustValidate::Stale | MustValidate::NoCache => Forward::Stale,
@@ -275,7 +303,7 @@ impl Proxy {
                 Forward::Request
             }
         };
-        self.forward(host, request, Place::Over(Box::new(found)), forward).await
+        self.together(host, request, Place::Over(Box::new(found)), forward, looked).await
     }
 
     /// Ask the origin: with the stored validators where something is held, else for the whole response.
@@ -299,12 +327,17 @@ impl Proxy {
         };
         match (answer, place) {
             (Err(failure), Place::Over(found)) if usable(&found) => {
+                self.tell_failure(&request, Err(failure));
                 self.leave_alone(host, &request.key, trip.received, failure.as_str(), None);
                 self.stale_on_error(host, request, *found, trip, None)
             }
-            (Err(failure), _) => self.fail(host, failure, Some(why)),
+            (Err(failure), _) => {
+                self.tell_failure(&request, Err(failure));
+                self.fail(host, failure, Some(why))
+            }
             (Ok(response), Place::Over(found)) if reuse::is_error(response.status.as_u16()) && usable(&found) => {
-                let retry_after = response.fields.get_str("retry-after").and_then(|v| v.trim().parse().ok());
+                self.tell_failure(&request, Ok(response.status.as_u16()));
+                let retry_after = backoff::retry_after(&response.fields, trip.received);
                 self.leave_alone(host, &request.key, trip.received, response.status.as_str(), retry_after);
                 self.stale_on_error(host, request, *found, trip, Some(response.status.as_u16()))
             }
@@ -369,10 +402,14 @@ impl Proxy {
         now: Timestamp,
     ) {
         let head = &found.entry.head;
-        match update::forbids_keeping(head).is_some() || self.must_not_be_coded(request.route, head) {
-            true => self.tiers(host).remove(&found.key).await,
-            false => self.tiers(host).update(found, &request.url(), replaced, now).await,
+        let kept = update::forbids_keeping(head).is_none() && !self.must_not_be_coded(request.route, head);
+        self.tell_confirmed(request, found, kept, now);
+        match kept {
+            false => self.tiers(host).remove(&found.key).await,
+            true => self.tiers(host).update(found, &request.url(), replaced, now).await,
         }
+        request.stored(host.now());
+        self.end_lease(host, request).await;
     }
 
     /// The origin failed; stale content is within its window (RFC 5861 4).
@@ -393,7 +430,7 @@ impl Proxy {
     fn leave_alone<H: Host>(&self, host: &H, key: &Key, now: Timestamp, why: &str, retry_after: Option<u64>) {
         self.backoff.failed(key, now, host.random(), retry_after);
         if let Some(more) = self.log.say(now) {
-            host.warn(&format!("stale content is served, since the origin {} failed: {why}{more}", self.origin()));
+            host.warn(&format!("what is stored is served, since the origin {} failed: {why}{more}", self.origin()));
         }
     }
 
@@ -433,7 +470,11 @@ impl Proxy {
         };
         let (method, target, client) = (method.clone(), &request.target, request.client);
         let ask = Ask { method, target, fields, body, client };
-        let response = upstream::fetch(host, &self.config, ask).await?;
+        let fetch = upstream::fetch(host, &self.config, ask);
+        let response = match &request.lead {
+            Some(lead) => lead.alive(host, self.leased(host, request, fetch)).await?,
+            None => fetch.await?,
+        };
         self.note_marks(host, &response.fields);
         Ok(response)
     }

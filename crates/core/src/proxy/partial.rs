@@ -134,7 +134,7 @@ impl Proxy {
             return None;
         }
         let head = update::by_part(&held.head, &seen, policy);
-        let (body, copy) = self.keep(host, response.body, Some(part.len()));
+        let (body, copy) = self.keep(host, response.body, Some(part.len()), None);
         drop(body);
         let body = copy.await.filter(|body| body.len() as u64 == part.len())?;
         let _held = self.budget.take(usize::try_from(part.complete).ok()?)?;
@@ -154,7 +154,10 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let sent = host.now();
         match self.ask(host, &request, None).await {
-            Err(failure) => self.fail(host, failure, Some(why)),
+            Err(failure) => {
+                self.tell_failure(&request, Err(failure));
+                self.fail(host, failure, Some(why))
+            }
             Ok(response) => {
                 let trip = Trip { why, sent, received: host.now() };
                 self.received(host, request, Place::Over(found), trip, response)

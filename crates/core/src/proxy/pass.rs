@@ -79,6 +79,7 @@ impl Proxy {
                 let parts =
                     Parts { origin: self.origin(), scheme, authority, target: &own_target, fields: &own_fields };
                 for invalid in self.keys_of(host, parts).await {
+                    self.flights.part_from(&invalid);
                     let begun = self.tiers(host).invalidate(&invalid, host.now()).await;
                     if begun.is_none() {
                         failed.keys.push(invalid);
@@ -92,8 +93,21 @@ impl Proxy {
         self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
         if answers_get && reduce::is_reduced(&target, &fields, policy) {
-            let request =
-                Lookable { method, scheme, authority, target, fields, client, control, key, route, content: None };
+            let request = Lookable {
+                method,
+                scheme,
+                authority,
+                target,
+                fields,
+                client,
+                control,
+                key,
+                route,
+                content: None,
+                lead: None,
+                lease: None,
+                rounds: 0,
+            };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

@@ -1,19 +1,33 @@
-//! Stale content was served: it is refreshed behind the answer (RFC 5861 3).
+//! Stale content was served, or such as will be stale before long: it is refreshed behind the answer (RFC 5861 3; DESIGN.md,
+//! decision 10).
 
 use super::{Lookable, Proxy, Trip, exchange};
+use crate::config::limits::MAX_EARLY_REFRESH;
 use crate::decision::Forward;
 use crate::host::Host;
 use crate::message::Response;
-use crate::rules::{reuse, update};
+use crate::rules::{early, reuse, update};
 use crate::tiers::Found;
 use crate::time::Timestamp;
+use crate::upstream::backoff;
 use http::Method;
 use std::rc::Rc;
 
-/// How many background refreshes may run in one instance; past it stale content is served without one.
-const MAX_REFRESHES: usize = 256;
-
 impl Proxy {
+    /// Whether what is fresh is to be refreshed behind this answer.
+    pub(super) fn is_due_early<H: Host>(&self, host: &H, request: &Lookable, found: &Found, now: Timestamp) -> bool {
+        let Found { entry, .. } = found;
+        // The policy of the request is looked for only near the end.
+        if !early::is_near(&entry.head.freshness, MAX_EARLY_REFRESH, now) {
+            return false;
+        }
+        let beta = self.policy_of(&request.target).early_refresh;
+        entry.head.part.is_none()
+            && early::is_due(&entry.head.freshness, beta, || host.random(), now)
+            && self.may_fetch(request)
+            && !self.flights.is_asked_for(&found.key, now)
+    }
+
     /// Serve stale, refresh behind it: one refresh per object and instance (RFC 5861 3).
     pub(super) fn refresh_in_background<H: Host>(
         self: Rc<Self>,
@@ -25,27 +39,31 @@ impl Proxy {
         if self.backoff.holds(&request.key, now) {
             return;
         }
-        {
-            let mut refreshing = self.refreshing.borrow_mut();
-            if refreshing.len() >= MAX_REFRESHES || !refreshing.insert(found.key) {
-                return;
-            }
+        request.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), now);
+        if request.lead.is_none() {
+            return;
         }
         let own = host.clone();
         host.defer(async move {
-            let (key, primary) = (found.key, request.key);
             request.method = Method::GET;
             if found.entry.head.part.is_none() {
                 request.fields.remove("range");
             }
+            let Some(lease) = self.lease_behind(&own, &request, &found).await else { return };
+            request.lease = lease.clone();
             let sent = own.now();
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
             let trip = Trip { why: Forward::Stale, sent, received: own.now() };
             match answer {
-                Err(failure) => self.leave_alone(&own, &primary, trip.received, failure.as_str(), None),
+                Err(failure) => {
+                    self.tell_failure(&request, Err(failure));
+                    self.leave_alone(&own, &request.key, trip.received, failure.as_str(), None);
+                }
                 Ok(response) => self.refreshed(&own, request, found, trip, response).await,
             }
-            self.refreshing.borrow_mut().remove(&key);
+            if let Some(lease) = lease {
+                self.tiers(&own).end_lease(&lease).await;
+            }
         });
     }
 
@@ -61,7 +79,9 @@ impl Proxy {
         let now = trip.received;
         let status = response.status.as_u16();
         if reuse::is_error(status) {
-            return self.leave_alone(host, &request.key, now, response.status.as_str(), None);
+            self.tell_failure(&request, Ok(status));
+            let retry_after = backoff::retry_after(&response.fields, now);
+            return self.leave_alone(host, &request.key, now, response.status.as_str(), retry_after);
         }
         self.backoff.succeeded(&request.key);
         if status == 304 {

@@ -8,9 +8,12 @@ use crate::key::Key;
 use crate::message::Response;
 use crate::rules::Exchange;
 use crate::rules::directives::RequestControl;
+use crate::tiers::leases::Lease;
 use crate::time::Timestamp;
+use crate::upstream::collapse::Lead;
 use http::Method;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// A request that the cache may answer.
 #[derive(Debug)]
@@ -27,6 +30,12 @@ pub(super) struct Lookable {
     pub(super) route: RouteId,
     /// Where its content is part of the key; it is then answered as a GET is.
     pub(super) content: Option<Content>,
+    /// Where others wait for what it asks for.
+    pub(super) lead: Option<Lead>,
+    /// Under which lease it asks.
+    pub(super) lease: Option<Rc<Lease>>,
+    /// How often it was looked for an answer to it again.
+    pub(super) rounds: u32,
 }
 
 /// One way to the origin and back.

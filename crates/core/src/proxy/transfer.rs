@@ -4,7 +4,7 @@
 use super::partial::Came;
 use super::{Lookable, Proxy, Trip, exchange, serve};
 use crate::capture::Capture;
-use crate::decision::{Failure, NotStored, Outcome};
+use crate::decision::{Failure, NotCollapsed, NotStored, Outcome};
 use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
 use crate::host::Host;
@@ -13,12 +13,16 @@ use crate::purge;
 use crate::report;
 use crate::rules::coding;
 use crate::rules::partial;
+use crate::rules::reuse;
 use crate::rules::storable::{self, Plan};
 use crate::rules::update::{self, HeadUpdate};
 use crate::tiers::{Found, Place};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use http::Method;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// A response whose content is at hand.
 struct Whole {
@@ -48,9 +52,11 @@ impl Proxy {
         }
         if status == 304 {
             // Nobody asked conditionally: there is nothing that it could be true of (RFC 9110 15.4.5).
+            self.tell_failure(&request, Err(Failure::HttpProtocolError));
             return self.fail(host, Failure::HttpProtocolError, Some(trip.why));
         }
         let plan = self.plan(&request, &response, trip, place.found());
+        let beats = self.tell_plan(&request, &plan, status, trip.received);
         let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
         let of_part = plan.as_ref().ok().and_then(|plan| plan.part).map(|_| response.fields.clone());
         purge::fields::hide(&mut response.fields);
@@ -68,7 +74,7 @@ impl Proxy {
         };
         let expected = expected(&plan, &response);
         let not_modified = serve::is_not_modified(&request, &preview(status, &plan));
-        let (body, copy) = self.keep(host, response.body, expected);
+        let (body, copy) = self.keep(host, response.body, expected, beats);
         let mut answer = match not_modified {
             true => serve::not_modified(&response.fields),
             false => Response { status: response.status, fields: response.fields, body },
@@ -79,10 +85,14 @@ impl Proxy {
         report::describe(&outcome, &mut answer.fields);
         let own = host.clone();
         host.defer(async move {
-            if let Some(body) = copy.await {
-                let whole = Whole { status, plan, body, expected, of_part };
-                self.store(&own, &request, whole, &place, trip).await;
+            match self.leased(&own, &request, copy).await {
+                Some(body) => {
+                    let whole = Whole { status, plan, body, expected, of_part };
+                    self.store(&own, &request, whole, &place, trip).await;
+                }
+                None => self.tell_alone(&request, NotCollapsed::NotStored, own.now()),
             }
+            self.end_lease(&own, &request).await;
         });
         answer
     }
@@ -97,19 +107,45 @@ impl Proxy {
         response: Response<H::Stream>,
     ) {
         let status = response.status.as_u16();
-        let Ok(plan) = self.plan(request, &response, trip, Some(&found)) else {
-            if takes_the_place(status) {
+        let plan = self.plan(request, &response, trip, Some(&found));
+        let beats = self.tell_plan(request, &plan, status, trip.received);
+        let Ok(plan) = plan else {
+            if takes_the_place(status) && !found.entry.head.freshness.is_fresh(trip.received) {
                 self.tiers(host).remove(&found.key).await;
             }
             return;
         };
         let expected = expected(&plan, &response);
         let of_part = plan.part.map(|_| response.fields.clone());
-        let (body, copy) = self.keep(host, response.body, expected);
+        let (body, copy) = self.keep(host, response.body, expected, beats);
         drop(body);
-        if let Some(body) = copy.await {
-            let whole = Whole { status, plan, body, expected, of_part };
-            self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;
+        match self.leased(host, request, copy).await {
+            Some(body) => {
+                let whole = Whole { status, plan, body, expected, of_part };
+                self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;
+            }
+            None => self.tell_alone(request, NotCollapsed::NotStored, host.now()),
+        }
+    }
+
+    /// Tells those that wait for a response what is planned with it. An error passes: what comes next may be for all.
+    fn tell_plan(
+        &self,
+        request: &Lookable,
+        plan: &Result<Plan, NotStored>,
+        status: u16,
+        now: Timestamp,
+    ) -> Option<Arc<AtomicUsize>> {
+        match plan {
+            Ok(plan) => self.tell_head(request, plan, now),
+            Err(_) if reuse::is_error(status) => {
+                self.tell_failure(request, Ok(status));
+                None
+            }
+            Err(_) => {
+                self.tell_alone(request, NotCollapsed::NotStored, now);
+                None
+            }
         }
     }
 
@@ -184,6 +220,7 @@ impl Proxy {
         host: &H,
         body: Body<H::Stream>,
         expected: Option<u64>,
+        beats: Option<Arc<AtomicUsize>>,
     ) -> (Body<H::Stream>, impl Future<Output = Option<Bytes>> + 'static + use<H>) {
         let cap = usize::try_from(self.config.max_size()).unwrap_or(usize::MAX);
         let mut at_hand = None;
@@ -198,7 +235,7 @@ impl Proxy {
                 Body::Full(bytes)
             }
             Body::Stream(stream) => {
-                let (stream, copy) = host.tee(stream, Capture::new(cap, expected, self.budget.clone()));
+                let (stream, copy) = host.tee(stream, Capture::new(cap, expected, self.budget.clone()).counted(beats));
                 streamed = Some(copy);
                 Body::Stream(stream)
             }
@@ -215,17 +252,13 @@ impl Proxy {
         let Whole { status, plan, body, expected, of_part } = whole;
         // RFC 9111 3.3: a response that is not whole is not stored.
         if expected.is_some_and(|length| length != body.len() as u64) {
-            return;
+            return self.tell_alone(request, NotCollapsed::NotStored, host.now());
         }
-        let home = self.home(host, request, &plan.fields, trip).await;
         if let Some((part, fields)) = plan.part.zip(of_part) {
-            if home.is_some() {
+            if self.home(host, request, &plan.fields, trip).await.is_some() {
                 return;
             }
             return self.store_part(host, request, Came { part, plan, fields, body }, place, trip).await;
-        }
-        if let Some(content) = &request.content {
-            self.keep_life(host, content, &request.url(), trip).await;
         }
         let Plan { freshness, mut fields, marks, selecting, .. } = plan;
         fields.remove("age");
@@ -233,6 +266,11 @@ impl Proxy {
             fields.set("content-length", body.len().to_string());
         }
         let entry = Entry::new(status, fields, freshness, selecting, body).with_marks(marks);
+        self.tell_whole(request, &entry, status);
+        let home = self.home(host, request, &entry.head.fields, trip).await;
+        if let Some(content) = &request.content {
+            self.keep_life(host, content, &request.url(), trip).await;
+        }
         let key = home.as_ref().unwrap_or(&request.key);
         // Under a key of its own nothing was looked up: what was invalidated lately refuses it.
         let new = Place::New(None);
@@ -244,6 +282,7 @@ impl Proxy {
         {
             self.tiers(host).remove(home).await;
         }
+        request.stored(host.now());
     }
 }
 

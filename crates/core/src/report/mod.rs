@@ -2,7 +2,7 @@
 
 pub mod problem;
 
-use crate::decision::{Forward, Outcome};
+use crate::decision::{Forward, Outcome, ServedStale, Tier};
 use crate::fields::Fields;
 
 /// Our name in Cache-Status, Proxy-Status and Via.
@@ -36,20 +36,38 @@ fn cache_status(outcome: &Outcome) -> String {
                 text.push_str("; stored");
             }
             match (from, stored, detail) {
-                (Some((tier, None)), ..) => text.push_str(&format!("; detail={}", tier.as_str())),
-                (Some((tier, Some(stale))), ..) => {
-                    text.push_str(&format!("; detail=\"{}, {}\"", tier.as_str(), stale.as_str()));
-                }
+                (Some(_), ..) => push_source(&mut text, *from),
                 (None, Some(Err(reason)), _) => text.push_str(&format!("; detail={}", reason.as_str())),
                 (None, _, Some(detail)) => text.push_str(&format!("; detail={detail}")),
                 (None, _, None) => {}
             }
             text
         }
+        Outcome::Collapsed { why, status, from } => {
+            let mut text = format!("{NAME}; fwd={}", why.as_str());
+            if let Some(status) = status.filter(|_| from.is_some()) {
+                text.push_str(&format!("; fwd-status={status}"));
+            }
+            text.push_str("; collapsed");
+            push_source(&mut text, *from);
+            text
+        }
+        Outcome::CollapsedFailure { failure, why } => {
+            format!("{NAME}; fwd={}; collapsed; detail={}", why.as_str(), failure.as_str())
+        }
         Outcome::Failed { failure, why } => match why {
             Some(why) => format!("{NAME}; fwd={}; detail={}", why.as_str(), failure.as_str()),
             None => format!("{NAME}; detail={}", failure.as_str()),
         },
+    }
+}
+
+/// The tier that the answer was in, and why it was stale.
+fn push_source(text: &mut String, from: Option<(Tier, Option<ServedStale>)>) {
+    match from {
+        Some((tier, None)) => text.push_str(&format!("; detail={}", tier.as_str())),
+        Some((tier, Some(stale))) => text.push_str(&format!("; detail=\"{}, {}\"", tier.as_str(), stale.as_str())),
+        None => {}
     }
 }
 
@@ -62,18 +80,30 @@ fn tier(outcome: &Outcome) -> &'static str {
         Outcome::Hit { tier: L0, .. } => "STALE-L0",
         Outcome::Hit { tier: L1, .. } => "STALE-L1",
         Outcome::Hit { tier: L2, .. } => "STALE-L2",
-        Outcome::Forwarded { from: Some((L0, Some(_))), .. } => "STALE-L0",
-        Outcome::Forwarded { from: Some((L1, Some(_))), .. } => "STALE-L1",
-        Outcome::Forwarded { from: Some((L2, Some(_))), .. } => "STALE-L2",
-        Outcome::Forwarded { from: Some((_, None)), .. } => "REVALIDATED",
+        Outcome::Forwarded { from: Some((L0, Some(_))), .. } | Outcome::Collapsed { from: Some((L0, Some(_))), .. } => {
+            "STALE-L0"
+        }
+        Outcome::Forwarded { from: Some((L1, Some(_))), .. } | Outcome::Collapsed { from: Some((L1, Some(_))), .. } => {
+            "STALE-L1"
+        }
+        Outcome::Forwarded { from: Some((L2, Some(_))), .. } | Outcome::Collapsed { from: Some((L2, Some(_))), .. } => {
+            "STALE-L2"
+        }
+        Outcome::Forwarded { from: Some((_, None)), .. } | Outcome::Collapsed { from: Some((_, None)), .. } => {
+            "REVALIDATED"
+        }
         Outcome::Forwarded { why: Forward::Bypass | Forward::Method, .. } => "BYPASS",
         Outcome::Failed { why: Some(Forward::Bypass | Forward::Method), .. } => "BYPASS",
-        Outcome::Forwarded { .. } | Outcome::Failed { .. } => "MISS",
+        Outcome::Forwarded { .. } | Outcome::Collapsed { .. } | Outcome::CollapsedFailure { .. } => "MISS",
+        Outcome::Failed { .. } => "MISS",
     }
 }
 
 fn is_hit(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Hit { .. } | Outcome::Forwarded { from: Some(_), .. })
+    matches!(
+        outcome,
+        Outcome::Hit { .. } | Outcome::Forwarded { from: Some(_), .. } | Outcome::Collapsed { from: Some(_), .. }
+    )
 }
 
 #[cfg(test)]

@@ -49,6 +49,26 @@ fn every_outcome_is_printed_as_the_contract_says() {
         "MISS",
         "MISS",
     );
+    let collapsed = |why, status, from| Outcome::Collapsed { why, status, from };
+    row(collapsed(Forward::UriMiss, Some(200), None), "terrace; fwd=uri-miss; collapsed", "MISS", "MISS");
+    row(
+        collapsed(Forward::Stale, Some(304), Some((Tier::L2, None))),
+        "terrace; fwd=stale; fwd-status=304; collapsed; detail=L2",
+        "REVALIDATED",
+        "HIT",
+    );
+    row(
+        collapsed(Forward::Stale, None, Some((Tier::L1, Some(ServedStale::IfError)))),
+        "terrace; fwd=stale; collapsed; detail=\"L1, stale-if-error\"",
+        "STALE-L1",
+        "HIT",
+    );
+    row(
+        Outcome::CollapsedFailure { failure: Failure::ConnectionTimeout, why: Forward::UriMiss },
+        "terrace; fwd=uri-miss; collapsed; detail=connection_timeout",
+        "MISS",
+        "MISS",
+    );
 }
 
 #[test]

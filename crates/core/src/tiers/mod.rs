@@ -6,6 +6,7 @@
 pub mod deadline;
 pub mod gone;
 pub mod kv;
+pub mod leases;
 pub mod memory;
 pub mod purges;
 pub mod sql;
@@ -72,6 +73,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// The life of the URL that it is in.
+    pub fn life(&self) -> Option<u64> {
+        match self {
+            Place::New(life) => *life,
+            Place::Beside(life) => Some(*life),
+            Place::Over(found) => Some(found.life),
+        }
+    }
+
     /// What it replaces.
     pub fn found(&self) -> Option<&Found> {
         match self {
@@ -207,6 +217,14 @@ impl<H: Host> Tiers<'_, H> {
             Fate::Dead => return Held::Nothing,
         }
         Held::Entry(Box::new(entry))
+    }
+
+    /// An entry that no tier has shown, after every purge that is known; `None` where one hits it.
+    pub fn unpurged_now(&self, entry: Entry) -> Option<Entry> {
+        match self.unpurged(entry) {
+            Held::Entry(entry) => Some(*entry),
+            Held::Gone(_) | Held::Nothing => None,
+        }
     }
 
     /// An entry that no invalidation has ended, as far as is known here.

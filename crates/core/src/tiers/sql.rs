@@ -4,6 +4,7 @@
 //! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.
 //! Tables are made, and brought up to date, when a statement finds them missing.
 
+pub(super) mod leases;
 pub(super) mod purges;
 
 use super::deadline::within;
@@ -36,6 +37,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_entries.sql"),
     include_str!("migrations/0002_gone.sql"),
     include_str!("migrations/0003_purges.sql"),
+    include_str!("migrations/0004_leases.sql"),
 ];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
@@ -291,6 +293,7 @@ fn sweeping<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) -> Vec<Statement> {
         Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] },
         Statement { sql: SWEEP_CHUNKS, params: vec![] },
         Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] },
+        leases::sweeping(now),
     ];
     statements.extend(purges::pruning(tiers, now));
     statements

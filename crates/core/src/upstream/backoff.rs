@@ -1,7 +1,9 @@
 //! After a failed refresh, back off: while stale content is served, the origin is asked again at growing, jittered intervals
 //! (DESIGN.md, decision 9). Memory of one instance, bounded.
 
+use crate::fields::Fields;
 use crate::key::Key;
+use crate::rules::dates;
 use crate::time::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,6 +25,16 @@ pub struct Backoff(RefCell<HashMap<Key, Wait>>);
 struct Wait {
     until: Timestamp,
     ms: u64,
+}
+
+/// Retry-After, in seconds from now (RFC 9110 10.2.3): a number of them, or a date.
+pub fn retry_after(fields: &Fields, now: Timestamp) -> Option<u64> {
+    let value = fields.get("retry-after")?.trim_ascii();
+    let seconds = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    match seconds {
+        Some(text) if !text.is_empty() => Some(text.parse().unwrap_or(u64::MAX)),
+        _ => dates::parse_at(value, now).map(|at| at.since(now).div_ceil(1000)),
+    }
 }
 
 impl Backoff {
@@ -85,6 +97,25 @@ mod tests {
         assert!(!backoff.holds(&key, Timestamp(120_000)));
         backoff.failed(&key, Timestamp(0), 0, Some(u64::MAX));
         assert!(!backoff.holds(&key, Timestamp(600_000)));
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds_or_a_date() {
+        let now = Timestamp::from_secs(784_111_777);
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999", Some(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:30 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            let fields = Fields::from([("retry-after", value)]);
+            assert_eq!(retry_after(&fields, now), seconds, "{value:?}");
+        }
+        assert_eq!(retry_after(&Fields::new(), now), None);
     }
 
     #[test]

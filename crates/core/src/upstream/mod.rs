@@ -1,6 +1,8 @@
-//! One fetch to the one origin: the request is built here, and can name no other place (DESIGN.md, decision 4).
+//! One fetch to the one origin: the request is built here, and can name no other place (DESIGN.md, decision 4). What is asked for by
+//! many at once is fetched once ([`collapse`]), and what failed is left alone for a while ([`backoff`]).
 
 pub mod backoff;
+pub mod collapse;
 
 use crate::config::{Config, HeaderSource, Origin};
 use crate::decision::Failure;

@@ -159,10 +159,6 @@ fn not_supported_yet() {
             "2:1: origin.retry: not supported yet; remove it\n\
              3:1: origin.breaker: not supported yet; remove it\n\
              4:1: origin.pace: not supported yet; remove it\n\
-             6:17: cache.early_refresh: not supported yet; write 0 or remove the key\n\
-             7:12: cache.collapse: \"local\" is not supported yet; write \"off\" or remove the key\n\
-             13:12: route[0].collapse: \"global\" is not supported yet; write \"off\" or remove the key\n\
-             14:17: route[0].early_refresh: not supported yet; write 0 or remove the key\n\
              15:1: route[0].origin: not supported yet; remove it\n\
              16:1: route[0].tiers: not supported yet; remove it\n\
              17:1: route[0].purge: not supported yet; remove it\n\

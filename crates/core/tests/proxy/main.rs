@@ -4,9 +4,12 @@
 mod support;
 
 mod coding;
+mod collapse;
 mod content;
+mod early;
 mod failures;
 mod flow;
+mod global;
 mod keys;
 mod loops;
 mod memory;

@@ -162,6 +162,13 @@ impl Cache {
         self.host.world.now.set(self.host.world.now.get() + secs * 1000);
     }
 
+    /// The clock moves on by 10 ms, and what was deferred with it.
+    pub fn step(&mut self) {
+        self.host.world.now.set(self.host.world.now.get() + 10);
+        self.host.world.sleepers.borrow_mut().drain(..).for_each(Waker::wake);
+        self.pool.run_until_stalled();
+    }
+
     /// The same, and what was deferred goes on meanwhile.
     pub fn wait_at_work(&mut self, secs: i64) {
         for _ in 0..secs {
@@ -261,6 +268,13 @@ impl Cache {
         late
     }
 
+    /// Sends a request that the platform ends as soon as it waits, without a word.
+    pub fn begin_and_lose(&mut self, target: &str) {
+        let mut lost = Box::pin(self.exchange(Method::GET, target, &[], Body::Empty));
+        assert!((&mut lost).now_or_never().is_none());
+        std::mem::forget(lost);
+    }
+
     /// Waits for the answer, and lets deferred work finish.
     pub fn finish(&mut self, late: Late) -> Answer {
         let answer = self.pool.run_until(clocked(self.host.world.clone(), late));
@@ -278,6 +292,28 @@ impl Cache {
             }
         }));
         let answers = self.pool.run_until(clocked(self.host.world.clone(), all));
+        self.pool.run_until_stalled();
+        answers
+    }
+
+    /// The same, all at once.
+    pub fn get_at_once(&mut self, target: &str, each: &[&[(&str, &str)]]) -> Vec<Answer> {
+        let all = join_all(each.iter().map(|fields| self.exchange(Method::GET, target, fields, Body::Empty)));
+        let answers = self.pool.run_until(clocked(self.host.world.clone(), all));
+        self.pool.run_until_stalled();
+        answers
+    }
+
+    /// So many at once from each of these instances, one of each after the other.
+    pub fn get_from_each(&mut self, instances: &[Rc<Proxy>], target: &str, each: usize) -> Vec<Answer> {
+        let mut all = Vec::new();
+        for _ in 0..each {
+            for proxy in instances {
+                self.proxy = proxy.clone();
+                all.push(self.exchange(Method::GET, target, &[], Body::Empty));
+            }
+        }
+        let answers = self.pool.run_until(clocked(self.host.world.clone(), join_all(all)));
         self.pool.run_until_stalled();
         answers
     }
