@@ -214,7 +214,7 @@ impl Proxy {
     /// Whether the URL was invalidated since it was looked up, which said `place`.
     pub(super) async fn ended_since<H: Host>(&self, host: &H, request: &Lookable, place: &Place) -> bool {
         match self.tiers(host).lookup(&request.key, &request.fields, host.now()).await {
-            Lookup::Nothing(Some(life)) => !matches!(place, Place::New(Some(before)) if *before == life),
+            Lookup::Nothing(Some(life)) => place.life() != Some(life),
             _ => false,
         }
     }

@@ -57,7 +57,7 @@ pub enum Lookup {
     Found(Box<Found>),
     /// The URL is known, in this life, but none of its variants is selected.
     OtherVariants(u64),
-    /// Nothing; the life of the URL that an invalidation has begun, where one was lately.
+    /// Nothing; the life of the URL, where an invalidation has begun one lately, or where a purge has hit what was stored.
     Nothing(Option<u64>),
 }
 
@@ -201,7 +201,14 @@ impl<H: Host> Tiers<'_, H> {
             Tier::L2 => match sql::get(self, key, now).await {
                 Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
                     Some(life) => Held::Gone(life),
-                    None => self.unpurged(*entry),
+                    None => {
+                        let life = entry.head.generation;
+                        match self.unpurged(*entry) {
+                            // A purge begins no life, and an invalidation lately would have refused one of its own.
+                            Held::Nothing => Held::Gone(life),
+                            held => held,
+                        }
+                    }
                 },
                 Held::Gone(life) => Held::Gone(self.gone.shown(key, life, now)),
                 Held::Nothing => Held::Nothing,

@@ -187,6 +187,25 @@ fn what_was_under_way_when_the_purge_came_is_hit_as_well() {
 }
 
 #[test]
+fn what_is_purged_soon_after_it_was_invalidated_is_stored_again() {
+    for restarted in [false, true] {
+        let mut cache = cache("");
+        cache.respond(204, &[], "");
+        cache.send(Method::DELETE, "/a", &[]);
+        cache.respond(200, &[FRESH], "first");
+        cache.get("/a");
+        cache.wait(1);
+        cache.purge(r#"{"urls":["/a"]}"#);
+        cache.wait(1);
+        if restarted {
+            cache.restart();
+        }
+        cache.respond(200, &[FRESH], "second");
+        assert_eq!((cache.get("/a").tier(), cache.get("/a").tier()), ("MISS", "L1-HIT"), "{restarted}");
+    }
+}
+
+#[test]
 fn an_unsafe_request_invalidates_the_groups_that_its_answer_names() {
     let mut cache = cache("");
     for path in ["/a", "/b"] {
