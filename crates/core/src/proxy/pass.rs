@@ -10,6 +10,7 @@ use crate::purge::Target;
 use crate::rules::directives::RequestControl;
 use crate::rules::{Exchange, invalidate, reduce};
 use crate::tiers::Place;
+use crate::time::Timestamp;
 use crate::upstream::{self, Ask};
 use http::Method;
 use std::rc::Rc;
@@ -67,18 +68,20 @@ impl Proxy {
             response_time: trip.received,
         };
         // Awaited, not deferred: the client's next request must not see what this one has changed.
-        let (mut life, mut failed) = (None, Failed::default());
+        let (mut life, mut failed) = (None, Failed::at(trip.received));
         self.know_purges(host).await;
-        failed.groups = self.invalidate_groups(host, &seen).await;
-        for target in invalidate::targets(&seen) {
-            if let Some((_, rest)) = target.split_once("://") {
+        let mut purged = self.invalid_groups(host, &seen);
+        for url in invalidate::targets(&seen) {
+            if let Some((_, rest)) = url.split_once("://") {
                 let at = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, target) = rest.split_at_checked(at).unwrap_or((rest, ""));
                 let target = if target.is_empty() { "/" } else { target };
                 let (own_target, own_fields) = reduced(target);
                 let parts =
                     Parts { origin: self.origin(), scheme, authority, target: &own_target, fields: &own_fields };
-                for invalid in self.keys_of(host, parts).await {
+                let (keys, others) = self.places_of(host, &url, parts).await;
+                purged.extend(others.filter(|others| !purged.contains(others)));
+                for invalid in keys {
                     self.flights.part_from(&invalid);
                     let begun = self.tiers(host).invalidate(&invalid, host.now()).await;
                     if begun.is_none() {
@@ -89,6 +92,9 @@ impl Proxy {
                     }
                 }
             }
+        }
+        if !purged.is_empty() && self.tiers(host).purge(&purged, false, failed.at).await.is_none() {
+            failed.purged = purged;
         }
         self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
@@ -129,8 +135,8 @@ impl Proxy {
                         failed.keys.push(key);
                     }
                 }
-                if !failed.groups.is_empty() && tiers.purge(&failed.groups, false, own.now()).await.is_some() {
-                    failed.groups.clear();
+                if !failed.purged.is_empty() && tiers.purge(&failed.purged, false, failed.at).await.is_some() {
+                    failed.purged.clear();
                 }
                 if failed.is_empty() {
                     return;
@@ -142,14 +148,19 @@ impl Proxy {
 }
 
 /// What is invalid, and did not reach every tier.
-#[derive(Default)]
 struct Failed {
     keys: Vec<Key>,
-    groups: Vec<Target>,
+    purged: Vec<Target>,
+    /// Since when: what was asked for later is of what has changed.
+    at: Timestamp,
 }
 
 impl Failed {
+    fn at(at: Timestamp) -> Self {
+        Failed { keys: Vec::new(), purged: Vec::new(), at }
+    }
+
     fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.groups.is_empty()
+        self.keys.is_empty() && self.purged.is_empty()
     }
 }

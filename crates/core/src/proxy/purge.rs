@@ -23,14 +23,11 @@ impl Proxy {
         }
     }
 
-    /// Purges the cache groups that the answer to an unsafe request names (RFC 9875 3). Returns those that L2 did not take.
-    pub(super) async fn invalidate_groups<H: Host>(&self, host: &H, seen: &Exchange<'_>) -> Vec<Target> {
+    /// The cache groups that the answer to an unsafe request makes invalid (RFC 9875 3).
+    pub(super) fn invalid_groups<H: Host>(&self, host: &H, seen: &Exchange<'_>) -> Vec<Target> {
         let url = key::url(seen.url, self.policy_of(purge::path(seen.url)));
         let (groups, invalid) = purge::fields::invalidated(seen.method, &url, seen.status, seen.response);
         self.count_marks(host, invalid);
-        if groups.is_empty() || self.tiers(host).purge(&groups, false, host.now()).await.is_some() {
-            return Vec::new();
-        }
         groups
     }
 

@@ -11,6 +11,7 @@ use crate::config::Policy;
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key, Parts};
+use crate::purge::Target;
 use crate::rules::no_vary_search::{self, FIELD, Variance};
 use crate::tiers::{Lookup, Place};
 use crate::time::Timestamp;
@@ -219,24 +220,27 @@ impl Proxy {
         }
     }
 
-    /// The keys under which answers to a URL may be stored: as it is, in its canonical form, and for whatever content.
-    pub(super) async fn keys_of<H: Host>(&self, host: &H, parts: Parts<'_>) -> Vec<Key> {
+    /// Where answers to a URL may be stored: under the keys of the URL as it is, of its canonical form, and of whatever content. And
+    /// what else may stand for it: which field a path had before, or in another instance, is known to the entries alone.
+    pub(super) async fn places_of<H: Host>(&self, host: &H, url: &str, parts: Parts<'_>) -> (Vec<Key>, Option<Target>) {
         let policy = self.policy_of(parts.target);
         let exact = key::primary(parts, policy);
-        let mut keys = vec![exact];
+        let (mut keys, mut others) = (vec![exact], None);
         if policy.key.content.is_some() {
             keys.push(key::contents(&exact));
         }
+        // Without a query it is its own canonical form, whatever the field.
         if parts.target.contains('?') {
             let path = path_key(parts, policy);
             let variance = match self.variances.of(&path) {
                 Some(variance) => Some(variance),
                 None => self.written_down(host, &path).await.map(|(variance, _)| variance),
             };
+            others = variance.as_ref().map(|_| Target::many(&key::url(url, policy)));
             let canonical = variance.map(|variance| canonical_key(&variance, parts, policy));
             keys.extend(canonical.filter(|key| *key != exact));
         }
-        keys
+        (keys, others)
     }
 }
 

@@ -83,12 +83,85 @@ fn an_unsafe_request_ends_the_object_by_whichever_of_its_urls_it_comes() {
                 cache.host.world.script.borrow_mut().clear();
             }
             // What came since is stored again.
+            cache.wait(1);
             cache.respond(200, &[FRESH, UTM], "newer");
             cache.get("/x?a=1&utm=4");
             cache.host.world.script.borrow_mut().clear();
             assert_eq!(cache.get("/x?a=1&utm=5").tier(), "L1-HIT", "{restarted} {target}");
         }
     }
+}
+
+#[test]
+fn an_unsafe_request_ends_what_another_instance_has_stored_under_a_field_that_this_one_has_not_seen() {
+    let mut cache = Cache::new("");
+    let [old, new] = ["params=(\"a\")", "params=(\"a\" \"b\")"].map(|params| [FRESH, ("no-vary-search", params)]);
+    cache.respond(200, &old, "old");
+    cache.get("/p?a=1&b=2&c=3");
+    let mut second = cache.another();
+    cache.respond(200, &new, "older");
+    assert_eq!(cache.get("/p?a=1&b=2&c=4").text(), "older");
+    assert_eq!(cache.get("/p?a=2&b=3&c=4").tier(), "L1-HIT");
+    std::mem::swap(&mut cache.proxy, &mut second);
+    cache.wait(1);
+    cache.respond(204, &[], "");
+    cache.send(Method::POST, "/p?a=1&b=2&c=4", &[]);
+    std::mem::swap(&mut cache.proxy, &mut second);
+    cache.wait(5);
+    cache.respond(200, &new, "new");
+    for target in ["/p?a=1&b=2&c=4", "/p?a=2&b=3&c=4"] {
+        assert_eq!(cache.get(target).text(), "new", "{target}");
+    }
+}
+
+#[test]
+fn an_unsafe_request_ends_what_was_stored_under_an_earlier_field_of_the_path() {
+    let [first, other] = ["params=(\"a\")", "params=(\"b\")"].map(|params| [FRESH, ("no-vary-search", params)]);
+    for failing in [false, true] {
+        let mut cache = Cache::new("");
+        cache.respond(200, &first, "old");
+        cache.get("/p?a=1&b=2");
+        cache.respond(200, &other, "other");
+        cache.get("/p?a=9");
+        cache.wait(1);
+        cache.respond(204, &[], "");
+        cache.host.world.sql_fails.set(failing);
+        cache.send(Method::POST, "/p?a=1&b=2", &[]);
+        cache.host.world.sql_fails.set(false);
+        cache.wait_at_work(2);
+        if failing {
+            // What L2 has refused was tried again, so that others know it, too.
+            cache.another();
+        }
+        cache.respond(200, &first, "first");
+        cache.get("/p?b=7");
+        cache.respond(200, &first, "new");
+        assert_eq!(cache.get("/p?a=1&b=2").text(), "new", "{failing}");
+        assert_eq!(cache.get("/p?a=3&b=2").tier(), "L1-HIT", "{failing}");
+    }
+}
+
+#[test]
+fn an_unsafe_request_writes_to_the_purge_log_where_a_path_has_the_field_alone() {
+    let mut cache = Cache::new("");
+    let mut batches = |target: &str, field: Option<(&'static str, &'static str)>| {
+        let fields: Vec<_> = [Some(FRESH), field].into_iter().flatten().collect();
+        cache.respond(200, &fields, "a");
+        cache.get(target);
+        cache.wait(1);
+        let before = cache.host.world.batches.get();
+        cache.respond(204, &[], "");
+        cache.send(Method::POST, target, &[]);
+        let spent = cache.host.world.batches.get() - before;
+        let logged: i64 = cache.host.database.query_row("SELECT count(*) FROM purges", [], |row| row.get(0)).unwrap();
+        (spent, logged)
+    };
+    assert_eq!(batches("/plain?a=1", None).1, 0);
+    // Its canonical form is ended, as its URL is, and then all that may stand for it.
+    let (plain, field) = (batches("/other?a=1", None).0, batches("/x?a=1&utm=1", Some(UTM)));
+    assert_eq!((field.0 - plain, field.1), (2, 1));
+    // A URL without a query is its own canonical form.
+    assert_eq!(batches("/x", Some(UTM)), (plain, 1));
 }
 
 #[test]
