@@ -127,7 +127,8 @@ impl Target {
         Target::new(kind::MANY, without_query(url))
     }
 
-    /// Every URL that begins with this; one that begins with `/` is for any host.
+    /// Every URL that begins with this; one that begins with `/` is for any host. What stands for many URLs of a path is hit where
+    /// any that begins so could be one of them.
     pub fn prefix(prefix: &str) -> Self {
         Target::new(kind::PREFIX, prefix)
     }
@@ -180,7 +181,10 @@ impl Target {
         let url = marks.url();
         match kind {
             kind::EVERYTHING => true,
-            kind::PREFIX => url.starts_with(name) || path(url).starts_with(name),
+            kind::PREFIX => {
+                let is_beyond = |all: &str| is_query_of(all, name) || is_query_of(path(all), name);
+                url.starts_with(name) || path(url).starts_with(name) || marks.of(kind::MANY).any(is_beyond)
+            }
             kind::URL | kind::MANY => marks.of(kind).any(|own| own == name || path(own) == name),
             _ => marks.of(kind).any(|own| own == name),
         }
@@ -208,6 +212,11 @@ pub fn softened(freshness: &Freshness, since: Timestamp) -> Freshness {
 pub(crate) fn path(url: &str) -> &str {
     let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
+}
+
+/// Whether a prefix goes on into the query of what has this path.
+fn is_query_of(path: &str, prefix: &str) -> bool {
+    prefix.strip_prefix(path).is_some_and(|rest| rest.starts_with('?'))
 }
 
 fn without_query(url: &str) -> &str {

@@ -143,7 +143,14 @@ fn a_target_is_for_the_entries_that_have_it() {
         (Target::prefix("http://a.test/x?q"), true, true),
         (Target::prefix("/x"), true, true),
         (Target::prefix("/"), true, true),
-        (Target::prefix("/x?q=11"), false, false),
+        // What stands for other URLs of its path is hit by the beginning of any of them.
+        (Target::prefix("/x?q=11"), false, true),
+        (Target::prefix("http://a.test/x?r=5"), false, true),
+        (Target::prefix("/x?"), true, true),
+        (Target::prefix("http://b.test/x?r=5"), false, false),
+        (Target::prefix("/xy?r=5"), false, false),
+        (Target::prefix("/x/?r=5"), false, false),
+        (Target::prefix("/x!"), false, false),
         (Target::prefix("http://a.test/y"), false, false),
         // No pattern.
         (Target::prefix("/_?q%"), false, false),

@@ -1,6 +1,6 @@
 //! The newest purges by what they are for, so that asking costs a few look-ups and no memory.
 
-use super::{Fate, Marks, Target, kind, path};
+use super::{Fate, Marks, Target, is_query_of, kind, path};
 use crate::time::Timestamp;
 use std::cmp::Ordering;
 
@@ -82,6 +82,9 @@ impl Index {
             if matches!(kind, kind::URL | kind::MANY) {
                 found = found.and(self.of(kind, path(name)));
             }
+            if kind == kind::MANY {
+                found = found.and(self.in_query_of(name)).and(self.in_query_of(path(name)));
+            }
         }
         found
     }
@@ -117,6 +120,20 @@ impl Index {
     fn of(&self, kind: u8, name: &str) -> Times {
         let at = self.find(kind, name).ok();
         at.and_then(|at| self.list.get(at)).map_or(Times::NONE, |(_, times)| *times)
+    }
+
+    /// The prefixes that go on into the query of what has this path: one range look-up, and as many steps as there are such.
+    fn in_query_of(&self, path: &str) -> Times {
+        let before = |(target, _): &(Target, Times)| {
+            let (kind, name) = target.parts();
+            kind.cmp(&kind::PREFIX).then_with(|| name.bytes().cmp(path.bytes().chain(*b"?"))).is_lt()
+        };
+        let rest = self.list.get(self.list.partition_point(before)..).unwrap_or_default().iter();
+        let begun = rest.take_while(|(target, _)| {
+            let (kind, name) = target.parts();
+            kind == kind::PREFIX && is_query_of(path, name)
+        });
+        begun.fold(Times::NONE, |found, (_, times)| found.and(*times))
     }
 
     /// The prefixes of `url`: range look-ups, one for each length at most, however many prefixes there are.

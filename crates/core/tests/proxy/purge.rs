@@ -148,6 +148,22 @@ fn what_stands_for_many_urls_is_purged_by_any_of_them() {
 }
 
 #[test]
+fn what_stands_for_many_urls_is_purged_by_the_beginning_of_any_of_them() {
+    for prefix in [r#"{"prefixes":["/r?a=5"]}"#, r#"{"prefixes":["http://cache.test/r?a=5&"]}"#] {
+        let mut cache = cache("");
+        let fields = [FRESH, ("no-vary-search", "params=(\"a\")")];
+        cache.respond(200, &fields, "one");
+        cache.get("/r?a=1&b=2");
+        assert_eq!(cache.get("/r?a=5&b=2").tier(), "L1-HIT");
+        cache.wait(1);
+        cache.purge(prefix);
+        cache.wait(1);
+        cache.respond(200, &fields, "two");
+        assert_eq!(cache.get("/r?a=5&b=2").text(), "two", "{prefix}");
+    }
+}
+
+#[test]
 fn a_soft_purge_makes_stale_what_is_then_refreshed_or_served_when_the_origin_fails() {
     let mut cache = cache("");
     let fields = [FRESH, ("etag", "\"e\""), ("xkey", "t")];
