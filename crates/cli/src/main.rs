@@ -14,6 +14,7 @@ mod logging;
 mod purge;
 mod serve;
 mod settings;
+mod stores;
 
 use clap::Parser;
 use std::process::ExitCode;
