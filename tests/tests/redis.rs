@@ -85,7 +85,10 @@ async fn a_purge_through_one_host_holds_in_the_other_within_the_poll() {
     let wait = said["holds_everywhere_in_ms"].as_u64().expect("when it holds");
     tokio::time::sleep(Duration::from_millis(wait + 1)).await;
     for terrace in [&other, &one] {
-        terrace.get("/x").await.has_status(200).has_body("2");
+        // What the first has asked for anew may not be stored yet.
+        let response = terrace.get("/x").await;
+        response.has_status(200);
+        assert_ne!(response.text(), "1", "{response:?}");
     }
 }
 
