@@ -23,6 +23,8 @@ pub fn reads(text: &str) {
             config.secrets().for_each(drop);
             assert_eq!(Config::parse(&format!("{text}\n# comment\n"), "t.toml").as_ref(), Ok(&config), "a comment");
             assert!(Config::parse(&format!("{text}\n[unheard-of]\n"), "t.toml").is_err(), "nothing is ignored");
+            let json = config.to_json().unwrap();
+            assert_eq!(Config::from_json(&json).ok().as_ref(), Some(&config), "{json}");
             let policies = config.routes.iter().map(|route| &route.policy).chain([&config.default_policy]);
             let longest = config.l1.max_ttl.max(config.l2.max_ttl);
             for policy in policies {

@@ -94,9 +94,9 @@ fn wrangler_would_upload_the_worker_and_what_it_is_told() {
     let names: Vec<String> =
         fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     let ending = |end: &str| names.iter().filter(|name| name.ends_with(end)).collect::<Vec<_>>();
-    assert_eq!((ending(".js").len(), ending(".wasm").len(), ending(".toml").len()), (1, 1, 1), "{names:?}");
-    let told = fs::read_to_string(dir.path().join(ending("terrace.toml")[0])).unwrap();
-    assert_eq!(told, fs::read_to_string(root().join("terrace.toml")).unwrap());
+    assert_eq!((ending(".js").len(), ending(".wasm").len(), ending(".json").len()), (1, 1, 1), "{names:?}");
+    let told = fs::read_to_string(dir.path().join(ending("terrace.json")[0])).unwrap();
+    assert_eq!(told, workerd::told(&fs::read_to_string(root().join("terrace.toml")).unwrap()).unwrap());
 }
 
 #[test]

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-const TYPES = { js: "ESModule", mjs: "ESModule", wasm: "CompiledWasm", toml: "Text" };
+const TYPES = { js: "ESModule", mjs: "ESModule", wasm: "CompiledWasm", json: "Text" };
 
 // { wrangler: the configuration, folder: the modules, main: the first of them, state: where the stores are, l1: the id of the KV
 // namespace, variables: what outranks [vars] }

@@ -83,7 +83,7 @@ fn measure() -> Result<Vec<Artifact>> {
         let is = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
         modules.iter().filter(is).cloned().collect()
     };
-    let (wasm, script, text) = (of("wasm"), of("js"), of("toml"));
+    let (wasm, script, text) = (of("wasm"), of("js"), of("json"));
     let component = crate::test::target().join("guest/wasm32-wasip2/guest/terrace_spin.wasm");
     Ok(vec![
         Artifact::of("Worker, Wasm", &wasm)?,

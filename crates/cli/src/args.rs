@@ -35,6 +35,9 @@ pub enum Command {
     /// Have a running terrace forget what it stores: URLs, prefixes, tags, cache groups, or everything
     #[command(after_help = "Example: terrace purge --tag products --prefix /api/news/")]
     Purge(Purge),
+    /// Have a running terrace fetch and store the URLs of a list or a sitemap
+    #[command(after_help = "Example: terrace warm urls.txt --concurrency 8 --pace 20/s")]
+    Warm(Warm),
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +126,32 @@ pub struct Purge {
     pub token_from: String,
 }
 
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub struct Warm {
+    /// A list: in each line a URL, or a path from `/` on; `-` is stdin
+    #[arg(value_name = "FILE", group = "what")]
+    pub file: Option<PathBuf>,
+    /// A sitemap, or an index of some; packed or not
+    #[arg(long, value_name = "URL", group = "what")]
+    pub sitemap: Option<url::Url>,
+    /// Where terrace listens, each URL with its own Host [default: at the URL; for paths http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<url::Url>,
+    /// A field of each request, such as 'Accept-Language: de': what the variants are told apart by
+    #[arg(long, short = 'H', value_name = "FIELD")]
+    pub header: Vec<String>,
+    /// How many are asked for at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+    /// How many are begun at most, such as 10/s or 600/m [default: as many as answers come]
+    #[arg(long, value_name = "RATE", value_parser = pace)]
+    pub pace: Option<Duration>,
+    /// Notes in this file what is done, and leaves that out: an interrupted run goes on
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+}
+
 /// How often instances are started when the component runs as under Spin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LikeSpin {
@@ -154,6 +183,16 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration is a number and a unit: 250ms, 2s, 1m".into())
 }
 
+/// `10/s`, `600/m`: the time from one to the next.
+fn pace(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 3] = [("/s", 1), ("/m", 60), ("/h", 3600)];
+    let parsed = UNITS.iter().find_map(|(unit, seconds)| {
+        let count = text.strip_suffix(unit)?.parse::<u32>().ok().filter(|count| *count > 0)?;
+        Some(Duration::from_secs(*seconds) / count)
+    });
+    parsed.ok_or_else(|| "a pace is a whole number above 0, and a unit: 10/s, 600/m, 1000/h".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +219,16 @@ mod tests {
         }
         for text in ["", "800", "ms", "-1s", "1h", "1.5s", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paces() {
+        for (text, millis) in [("10/s", 100), ("600/m", 100), ("1/h", 3_600_000)] {
+            assert_eq!(pace(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "10", "0/s", "-1/s", "1.5/s", "/s", "10/d", "99999999999/s"] {
+            assert!(pace(text).is_err(), "{text}");
         }
     }
 

@@ -1,5 +1,5 @@
 //! terrace: the program. `serve` puts the cache before an API, `demo` shows it before a slow origin of its own, `check`
-//! validates a configuration, `purge` has a running cache forget.
+//! validates a configuration, `purge` has a running cache forget, `warm` has it fetch.
 //!
 //! It parses arguments, reads the configuration, and hands both to terrace-host. No rule of caching lives here.
 //!
@@ -7,6 +7,7 @@
 
 mod args;
 mod check;
+mod client;
 mod data_dir;
 mod demo;
 mod failure;
@@ -15,6 +16,7 @@ mod purge;
 mod serve;
 mod settings;
 mod stores;
+mod warm;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         args::Command::Demo(args) => demo::run(args),
         args::Command::Check(args) => check::run(&args),
         args::Command::Purge(args) => purge::run(&args),
+        args::Command::Warm(args) => warm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

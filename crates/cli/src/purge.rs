@@ -1,15 +1,12 @@
 //! `terrace purge`: asks a running terrace, here or anywhere, to forget.
 
 use crate::args::Purge;
+use crate::client::{cause, client};
 use crate::failure::Failure;
 use crate::serve::say;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use std::env;
 use std::time::Duration;
@@ -65,14 +62,6 @@ fn token(name: &str) -> Result<String, Failure> {
 }
 
 async fn ask(args: &Purge, token: &str, document: &Value) -> Result<(StatusCode, Value), Failure> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = rustls::crypto::ring::default_provider().into();
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| Failure::no(format!("TLS: {why}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     let mut url = args.server.clone();
     url.set_path("/_terrace/purge");
     url.set_query(None);
@@ -83,8 +72,7 @@ async fn ask(args: &Purge, token: &str, document: &Value) -> Result<(StatusCode,
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(document.to_string())))
         .map_err(|why| Failure::usage(format!("--server or the token cannot be sent: {why}")))?;
-    let response = Client::builder(TokioExecutor::new())
-        .build(connector)
+    let response = client()?
         .request(request)
         .await
         .map_err(|why| Failure::no(format!("cannot ask {}: {}", args.server, cause(&why))))?;
@@ -92,13 +80,4 @@ async fn ask(args: &Purge, token: &str, document: &Value) -> Result<(StatusCode,
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
     let body = body.map_err(|why| Failure::no(format!("{} did not answer whole: {why}", args.server)))?.to_bytes();
     Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
-}
-
-/// The last cause, which says most.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(next) = last.source() {
-        last = next;
-    }
-    last.to_string()
 }

@@ -4,7 +4,9 @@ mod common;
 
 use common::{Running, free_address, get, get_until, run, shell, terrace};
 use std::fs;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -19,14 +21,18 @@ fn l2(folder: &TempDir) -> String {
 
 /// A running `serve` before an origin that nobody listens on.
 fn serve(folder: &TempDir, more: &[&str]) -> Running {
-    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", "http://127.0.0.1:9"];
+    serve_before("http://127.0.0.1:9", folder, more)
+}
+
+fn serve_before(origin: &str, folder: &TempDir, more: &[&str]) -> Running {
+    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", origin];
     let l2 = ["--l2".to_string(), l2(folder)];
     Running::start(terrace(args.iter().chain(more).copied()).args(l2).current_dir(folder.path()))
 }
 
 #[test]
 fn each_help_has_an_example() {
-    for command in ["", "serve", "demo", "check", "purge"] {
+    for command in ["", "serve", "demo", "check", "purge", "warm"] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let (code, said, _) = run(&mut terrace(args.clone()));
         assert_eq!(code, 0, "{args:?}");
@@ -53,6 +59,10 @@ fn usage_that_cannot_be_meant_ends_with_2() {
         (vec!["purge", "--soft"], "--everything"),
         (vec!["purge", "--tag", "a", "--token-from", "NOBODY_HAS_THIS"], "NOBODY_HAS_THIS"),
         (vec!["purge", "--tag", "a", "--server", "nowhere"], "--server"),
+        (vec!["warm"], "--sitemap"),
+        (vec!["warm", "urls.txt", "--sitemap", "http://a/"], "--sitemap"),
+        (vec!["warm", "urls.txt", "--pace", "fast"], "10/s"),
+        (vec!["warm", "urls.txt", "--concurrency", "0"], "--concurrency"),
     ] {
         let (code, out, said) = run(terrace(args.clone()).current_dir(folder.path()));
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {said}");
@@ -274,4 +284,89 @@ fn purge_says_when_it_holds_or_why_it_does_not() {
     let mut purge = terrace(["purge", "--everything", "--server", &server.base]);
     let (code, _, said) = run(purge.env("ADMIN_TOKEN", "x"));
     assert!(code == 1 && said.contains("[admin]"), "{code} {said}");
+}
+
+/// An API: what its paths say is what they are. It ends with the test.
+fn api() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let own = base.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let own = own.clone();
+            thread::spawn(move || answer(&own, stream));
+        }
+    });
+    base
+}
+
+fn answer(base: &str, mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let path = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_string)).unwrap_or_default();
+    // All of the head, or the end would come as a reset.
+    let _ = lines.find(String::is_empty);
+    let (status, field, content) = match path.as_str() {
+        "/no-store" => ("200 OK", "Cache-Control: no-store", "x".to_string()),
+        "/later" => ("503 Service Unavailable", "Retry-After: 0", "x".to_string()),
+        "/sitemap.xml" => {
+            let loc = format!("<urlset><url><loc>{base}/from?a=1&amp;b=2</loc></url></urlset>");
+            ("200 OK", "Cache-Control: no-store", loc)
+        }
+        _ => ("200 OK", "Cache-Control: max-age=60", "x".to_string()),
+    };
+    let length = content.len();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\n{field}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{content}"
+    );
+}
+
+#[test]
+fn warm_stores_what_a_list_names_and_says_what_it_could_not() {
+    let folder = folder();
+    let api = api();
+    let server = serve_before(&api, &folder, &[]);
+    let warm = |more: &[&str]| {
+        let args = ["warm", "--server", &server.base, "--pace", "1000/s"];
+        run(terrace(args.iter().chain(more).copied()).current_dir(folder.path()))
+    };
+    let list = folder.path().join("urls.txt");
+    fs::write(&list, "# all\n/a\n/b\n/no-store\nhttp://other.example/c\n/a\n").unwrap();
+    let (code, out, said) = warm(&["urls.txt"]);
+    assert_eq!(out, "4 URLs: 3 stored now, 0 were stored, 1 not stored (no-store 1), 0 failed\n", "{code} {said}");
+    assert_eq!((code, said.as_str()), (0, ""));
+    for path in ["/a", "/b"] {
+        get_until(&format!("{}{path}", server.base), "x-cache: hit");
+    }
+    let (_, out, said) = warm(&["urls.txt"]);
+    assert!(out.contains("3 were stored"), "{out} {said}");
+
+    // What failed is tried again by the next run, and it alone.
+    fs::write(&list, "/a\n/later\n/no-store\n").unwrap();
+    let resumed = ["urls.txt", "--resume", "done.txt"];
+    let (code, out, said) = warm(&resumed);
+    assert!(code == 1 && said.contains("1 of 3 URLs failed:\n/later: 503"), "{code} {out} {said}");
+    let (code, out, said) = warm(&resumed);
+    assert!(code == 1 && out.starts_with("1 URLs: 0 stored now"), "{code} {out} {said}");
+    fs::write(&list, "/a\n/no-store\n").unwrap();
+    let (code, out, _) = warm(&resumed);
+    assert!(code == 0 && out.starts_with("0 URLs: ") && !folder.path().join("done.txt").exists(), "{code} {out}");
+
+    let (code, out, said) = warm(&["--sitemap", &format!("{api}/sitemap.xml")]);
+    assert!(code == 0 && out.starts_with("1 URLs: 1 stored now"), "{code} {out} {said}");
+    get_until(
+        &format!("{}/from?a=1&b=2' -H 'Host: {}", server.base, api.trim_start_matches("http://")),
+        "x-cache: hit",
+    );
+
+    for (wrong, says) in [("nothing\n", "urls.txt:1: "), ("/a\nftp://a/\n", "urls.txt:2: ")] {
+        fs::write(&list, wrong).unwrap();
+        let (code, out, said) = warm(&["urls.txt"]);
+        assert!(code == 1 && out.is_empty() && said.contains(says), "{code} {out} {said}");
+    }
+    server.stop();
+    fs::write(&list, "/a\n").unwrap();
+    let (code, _, said) =
+        run(terrace(["warm", "--server", "http://127.0.0.1:9", "urls.txt"]).current_dir(folder.path()));
+    assert!(code == 1 && said.contains("/a: "), "{code} {said}");
 }

@@ -17,7 +17,10 @@ fn secs(n: u64) -> Duration {
 
 #[track_caller]
 fn parse(text: &str) -> Config {
-    Config::parse(text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"))
+    let config = Config::parse(text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
+    let json = config.to_json().unwrap();
+    assert_eq!(Config::from_json(&json).unwrap(), config, "{json}");
+    config
 }
 
 fn shipped() -> String {
@@ -259,12 +262,22 @@ fn origins() {
         ("HTTPS://Example.ORG:443/base/path/", "https://example.org/base/path/"),
         ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example/"),
+        ("https://XN--Bcher-KVA.example/", "https://xn--bcher-kva.example/"),
     ] {
         let mut config = parse(&format!("[origin]\nurl = '{text}'"));
         assert_eq!(config.origin.url.as_ref().map(url::Url::as_str), Some(url));
         config.origin.url = None;
         config.set_origin(text).unwrap();
         assert_eq!(config.origin.url.as_ref().map(url::Url::as_str), Some(url));
+    }
+}
+
+#[test]
+fn json_of_another_version_is_refused() {
+    let json = parse("[origin]\nheaders = { \"api-key\" = { secret = \"NAME\" } }").to_json().unwrap();
+    assert!(json.contains("NAME"), "{json}");
+    for other in ["", "{}", "[]", &json[1..], &json.replace("poll", "pool"), &json.replace("\"Safe\"", "\"Sage\"")] {
+        assert!(Config::from_json(other).is_err(), "{other}");
     }
 }
 

@@ -45,6 +45,7 @@ fn what_location_and_content_location_name() {
         ("/\u{fc}", Some("https://api.example/%C3%BC"), "a path in other letters"),
         ("javascript:alert(1)", Option::None, "no origin at all"),
         ("http://[", Option::None, "no URL"),
+        ("http://A\u{ae}", Option::None, "no host name"),
         ("/things?a=1", Option::None, "itself, once"),
     ];
     for (reference, expected, why) in rows {
@@ -60,4 +61,10 @@ fn what_location_and_content_location_name() {
     let none = Fields::new();
     let odd = Exchange { url: "not a url", ..exchange(&Method::POST, &none, 200, &response) };
     assert_eq!(targets(&odd), ["not a url"]);
+    // 4.4 names URIs, which are ASCII (RFC 3986 2): what is not names nothing, also where it means the same host.
+    let host = "https://xn--bcher-kva.example/x";
+    let punycode =
+        fields(&[("location", "https://XN--bcher-kva.example/y"), ("content-location", "https://bücher.example/z")]);
+    let x = Exchange { url: host, ..exchange(&Method::POST, &none, 201, &punycode) };
+    assert_eq!(targets(&x), [host, "https://xn--bcher-kva.example/y"], "4.4");
 }

@@ -1,6 +1,6 @@
 // What the Wasm module calls. One crossing each: a promise's end comes back through `settle`, `bytes` or `fail`, with the number
 // of the operation that waits for it. No rule of caching lives here.
-import text from "./terrace.toml";
+import text from "./terrace.json";
 import { bytes, fail, go_on, settle } from "./terrace.js";
 
 const said = (error) => String(error?.message ?? error);

@@ -44,7 +44,9 @@ pub fn proxy(call: &Call) -> Result<Rc<Proxy>, Response<Stream>> {
 
 fn load(call: &Call) -> Result<Config, String> {
     let text = platform::configuration();
-    let mut config = Config::parse(&text, "terrace.toml").map_err(|errors| errors.to_string())?;
+    let mut config = Config::from_json(&text).map_err(|why| {
+        format!("terrace.json is not of this build ({why}); build and deploy again: npx wrangler deploy")
+    })?;
     if let Some(url) = platform::variable(call, ORIGIN).filter(|url| !url.is_empty()) {
         config.set_origin(&url).map_err(|why| format!("the variable {ORIGIN}: {why}"))?;
     }

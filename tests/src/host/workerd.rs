@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,6 +111,19 @@ fn terrace_toml(config: &str, is_watched: bool) -> Result<String> {
     Ok(config.to_string())
 }
 
+/// What the Worker is told of a `terrace.toml`, by the program that [`build`] runs: the error is what it would say.
+pub fn told(config: &str) -> Result<String> {
+    let program = super::target().join("debug/terrace-worker-build");
+    let mut convert = Command::new(&program);
+    convert.arg("configuration").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut convert = convert.spawn().with_context(|| format!("{}: run `cargo xtask size`", program.display()))?;
+    // It reads all before it writes.
+    convert.stdin.take().context("its input")?.write_all(config.as_bytes())?;
+    let output = convert.wait_with_output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
 pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
     static STARTS: AtomicU64 = AtomicU64::new(0);
     let modules = place.dir.join("modules");
@@ -118,10 +132,10 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
     for module in fs::read_dir(upload()?)? {
         let module = module?;
         let name = module.file_name();
-        if name.to_string_lossy().ends_with("terrace.toml") {
+        if name.to_string_lossy().ends_with("terrace.json") {
             configured = true;
             let text = terrace_toml(place.config, wrapper.is_some()).unwrap_or_else(|_| place.config.to_owned());
-            fs::write(modules.join(name), text)?;
+            fs::write(modules.join(name), told(&text)?)?;
         } else if module.file_type()?.is_file() {
             let copy = modules.join(name);
             if !copy.exists() {
@@ -129,7 +143,7 @@ pub(super) fn start(place: &Place, wrapper: Option<&str>) -> Result<Process> {
             }
         }
     }
-    ensure!(configured, "the Worker has no module terrace.toml");
+    ensure!(configured, "the Worker has no module terrace.json");
     let mut wrangler = configuration()?;
     let mut main = entry(&wrangler)?;
     if let Some(wrapper) = wrapper {

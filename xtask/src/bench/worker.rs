@@ -274,14 +274,14 @@ fn terrace(name: &'static str, settings: &str, more: &str, origin: &Origin, stor
         let (path, module) = (module.path(), module.file_name().to_string_lossy().into_owned());
         let kind = match Path::new(&module).extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => "wasm",
-            Some("toml") => "text",
+            Some("json") => "text",
             Some("js") => "esModule",
             _ => continue,
         };
         if kind == "text" {
             // A hit waits for no loaded machine in vain.
             let config = format!("[tiers.l1]\nadmit = \"always\"\ntimeout = \"1s\"\n{more}");
-            std::fs::write(dir.path().join(&module), config)?;
+            std::fs::write(dir.path().join(&module), workerd::told(&config)?)?;
         } else {
             std::fs::copy(path, dir.path().join(&module))?;
         }

@@ -5,6 +5,7 @@
 
 pub mod defaults;
 mod error;
+mod json;
 mod key;
 mod later;
 pub mod limits;
@@ -22,11 +23,12 @@ pub use percent::normal_percent;
 
 use crate::entry::coded::Codings;
 use crate::hex;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
 /// The whole configuration, validated, every default filled in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Where requests go.
     pub origin: Origin,
@@ -47,7 +49,7 @@ pub struct Config {
 }
 
 /// `[origin]`: the only place requests ever go.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// Scheme, host, port and an optional base path; no query, fragment or credentials. `None`: the host must supply it
     /// (`--origin`, the Spin variable `origin_url`).
@@ -64,7 +66,7 @@ pub struct Origin {
 }
 
 /// Where the value of a configured field comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HeaderSource {
     /// It stands in the file.
     Literal(String),
@@ -73,7 +75,7 @@ pub enum HeaderSource {
 }
 
 /// `[tiers.l0]`: off unless it stands in the file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct L0 {
     /// The most bytes that one instance holds.
     pub size: u64,
@@ -84,7 +86,7 @@ pub struct L0 {
 }
 
 /// `[tiers.l1]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct L1 {
     /// The largest content kept here, in bytes.
     pub max_size: u64,
@@ -97,7 +99,7 @@ pub struct L1 {
 }
 
 /// When an object enters L1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Admit {
     /// `"always"` where writes are free, `"second-hit"` where they are billed: the host says which.
     Auto,
@@ -108,7 +110,7 @@ pub enum Admit {
 }
 
 /// `[tiers.l2]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct L2 {
     /// The largest content kept here, in bytes. Larger content streams through uncached.
     pub max_size: u64,
@@ -119,7 +121,7 @@ pub struct L2 {
 }
 
 /// `[[route]]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
     /// The pattern as written: a path in which `*` stands for any run of characters.
     pub pattern: String,
@@ -128,7 +130,7 @@ pub struct Route {
 }
 
 /// The settings that hold for one request: those of its route over those of `[cache]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// `ttl`: overrides the freshness that the origin gives. Never opens what no-store, private and their kin close.
     pub ttl: Option<Duration>,
@@ -163,7 +165,7 @@ pub struct Policy {
 }
 
 /// `profile`: which set of defaults applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Profile {
     /// A shared API cache's prudent defaults.
     Safe,
@@ -172,7 +174,7 @@ pub enum Profile {
 }
 
 /// What becomes of a response with Set-Cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SetCookie {
     /// It is not stored.
     Never,
@@ -183,7 +185,7 @@ pub enum SetCookie {
 }
 
 /// Whether request directives are listened to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestDirectives {
     /// No: strangers may send them.
     Ignore,
@@ -192,7 +194,7 @@ pub enum RequestDirectives {
 }
 
 /// `cache` of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CacheMode {
     /// Look up and store.
     On,
@@ -203,7 +205,7 @@ pub enum CacheMode {
 }
 
 /// Which query parameters are part of the key. The origin sees no others. In names, `*` stands for any run of characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// `allow`: names that are let in; `None` is all of them. At most [`limits::MAX_PATTERNS`].
     pub allow: Option<Vec<String>>,
@@ -214,7 +216,7 @@ pub struct Query {
 }
 
 /// `key` of a route: what of a request is part of the key besides its URL and the fields of `vary`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyParts {
     /// `cookies`: names of cookies whose values are part of the key; the origin sees no others. `None` is all of Cookie for the
     /// origin, and nothing of it for the key. At most [`limits::MAX_PARTS`].
@@ -229,7 +231,7 @@ pub struct KeyParts {
 }
 
 /// Which requests have their content in the key. Larger content, and such of unknown length, is not for the cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentKey {
     /// `content`: the largest content, in bytes; it is held in memory. At most [`limits::MAX_CONTENT`].
     pub max_size: u64,

@@ -3,6 +3,7 @@
 use super::Entry;
 use super::codec;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// The largest content that is compressed, in bytes: it takes tens of milliseconds on the one thread of an instance.
 pub const MAX_SIZE: u64 = 1 << 20;
@@ -40,7 +41,7 @@ impl Coding {
 }
 
 /// Some of the codings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Codings(u8);
 
 impl Codings {

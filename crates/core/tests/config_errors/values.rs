@@ -191,6 +191,7 @@ fn origins() {
             "[origin]\nurl = 'https://example.org/#'",
             "2:7: origin.url: an origin has no fragment; remove what follows the \"#\"",
         ),
+        ("[origin]\nurl = 'https://A%C2%AE.example'", "2:7: origin.url: not a URL: invalid international domain name"),
         ("[origin]\nurl = 'https://[::1'", "2:7: origin.url: not a URL: invalid IPv6 address"),
         (
             "[origin]\ntimeout = '5s'\nconnect_timeout = '10s'",
