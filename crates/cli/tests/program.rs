@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Running, free_address, get, get_until, run, shell, terrace};
+use common::{Running, free_address, free_pair, get, get_until, run, shell, terrace};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -210,7 +210,7 @@ fn a_second_signal_quits_at_once() {
 fn the_demo_does_what_it_says_and_remembers_it_after_a_restart() {
     let folder = folder();
     // The authority is part of the key, so the second run has to be where the first one was.
-    let (listen, l2) = (free_address(), l2(&folder));
+    let (listen, l2) = (free_pair(), l2(&folder));
     let demo = || Running::start(&mut terrace(["demo", "--listen", &listen, "--l2", &l2]));
 
     let mut first = demo();
