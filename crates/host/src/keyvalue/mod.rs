@@ -21,7 +21,7 @@ pub enum Store {
     /// In this process.
     Memory(Memory),
     /// In a server that others may share.
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 fn failed(why: String) -> Failure {

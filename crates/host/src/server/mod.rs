@@ -59,7 +59,9 @@ impl Server {
         let files = Files::lay_out(&options.files)?;
         let keyvalue = match &options.redis {
             None => keyvalue::Store::Memory(keyvalue::Memory::new(options.kv_bytes)),
-            Some((url, expiry)) => keyvalue::Store::Redis(keyvalue::Redis::new(url, *expiry).map_err(Error::Redis)?),
+            Some((url, expiry)) => {
+                keyvalue::Store::Redis(Box::new(keyvalue::Redis::new(url, *expiry).map_err(Error::Redis)?))
+            }
         };
         let database = Database::prepare(&options.sqlite)?;
         let (listener, address) = accept::listen(options.listen)?;
