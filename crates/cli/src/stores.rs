@@ -10,7 +10,7 @@ use terrace_host::{Options, RedisUrl};
 #[derive(Debug, PartialEq, Eq)]
 pub enum L1 {
     Memory,
-    Redis(RedisUrl),
+    Redis(Box<RedisUrl>),
 }
 
 impl L1 {
@@ -18,7 +18,7 @@ impl L1 {
     pub fn parse(text: &str) -> Result<L1, Failure> {
         let l1 = match text.split_once(':') {
             None if text == "memory" => Ok(L1::Memory),
-            Some(("redis" | "rediss", _)) => text.parse().map(L1::Redis),
+            Some(("redis" | "rediss", _)) => text.parse().map(|url| L1::Redis(Box::new(url))),
             _ => Err("L1 is `memory` or redis://HOST".into()),
         };
         l1.map_err(|why| Failure::usage(format!("--l1: {why}")))
@@ -28,7 +28,7 @@ impl L1 {
     pub fn apply(self, options: &mut Options) {
         options.redis = match self {
             L1::Memory => None,
-            L1::Redis(url) => Some((url, Some(|value| codec::until(value).map(|until| until.0)))),
+            L1::Redis(url) => Some((*url, Some(|value| codec::until(value).map(|until| until.0)))),
         };
     }
 }
