@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Running, free_address, free_pair, get, get_until, run, shell, terrace};
+use common::{Running, free_pair, get, get_until, run, shell, terrace};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
