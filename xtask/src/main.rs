@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod packages;
 mod size;
 mod test;
 

@@ -172,6 +172,7 @@ pub fn run(options: &Options) -> Result<()> {
     set_up_components()?;
     conformance::install()?;
     workerd::install()?;
+    crate::packages::install();
 
     let mut run = Run { count: Count::default(), steps: vec![], fail_fast: options.fail_fast };
     run.step("formatting", |_| succeed(&mut cargo(&["fmt", "--all", "--check"])));

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and in which terms. A value that cannot be meant is refused here (exit code 2).
 
 use crate::logging::{Format, Level};
+use crate::stores;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,15 +63,15 @@ pub struct Serve {
 
 #[derive(Debug, Args)]
 pub struct Tiers {
-    /// Where L1 lives: `memory`
-    #[arg(long, value_name = "STORE", default_value = "memory", value_parser = l1)]
-    pub l1: L1,
-    /// How much memory L1 may take
+    /// Where L1 lives: `memory`, or `redis://[user:password@]host[:port][/database]` (`rediss://` for TLS), which hosts may share
+    #[arg(long, value_name = "STORE", default_value = "memory", env = "TERRACE_L1", hide_env_values = true)]
+    pub l1: String,
+    /// How much memory L1 may take where it is `memory`
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     pub l1_size: u64,
     /// Where L2 lives: `sqlite:PATH` [default: a file in the user's data directory]
-    #[arg(long, value_name = "STORE", value_parser = l2)]
-    pub l2: Option<L2>,
+    #[arg(long, value_name = "STORE", value_parser = stores::file)]
+    pub l2: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -85,8 +86,8 @@ pub struct Demo {
     #[arg(long, value_name = "DURATION", default_value = "800ms", value_parser = duration)]
     pub delay: Duration,
     /// Where L2 lives: `sqlite:PATH` [default: demo.db in the user's data directory]
-    #[arg(long, value_name = "STORE", value_parser = l2)]
-    pub l2: Option<L2>,
+    #[arg(long, value_name = "STORE", value_parser = stores::file)]
+    pub l2: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -151,18 +152,6 @@ pub struct Warm {
     pub resume: Option<PathBuf>,
 }
 
-/// A store for L1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum L1 {
-    Memory,
-}
-
-/// A store for L2.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum L2 {
-    Sqlite(PathBuf),
-}
-
 /// How often instances are started when the component runs as under Spin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LikeSpin {
@@ -170,23 +159,6 @@ pub enum LikeSpin {
     Reused,
     /// Each request has an instance of its own.
     Fresh,
-}
-
-fn l1(text: &str) -> Result<L1, String> {
-    match text.split_once(':') {
-        None if text == "memory" => Ok(L1::Memory),
-        Some(("redis" | "rediss", _)) => Err("redis as L1 is not supported yet; use memory".into()),
-        _ => Err("L1 is `memory`".into()),
-    }
-}
-
-fn l2(text: &str) -> Result<L2, String> {
-    match text.split_once(':') {
-        Some(("sqlite", "")) => Err("the path is missing: sqlite:PATH".into()),
-        Some(("sqlite", path)) => Ok(L2::Sqlite(path.into())),
-        Some(("postgres" | "postgresql", _)) => Err("postgres as L2 is not supported yet; use sqlite:PATH".into()),
-        _ => Err("L2 is `sqlite:PATH`".into()),
-    }
 }
 
 /// `64KiB`, `256MiB`, `1GiB`.
@@ -279,21 +251,6 @@ mod tests {
         }
         for text in ["", "10", "0/s", "-1/s", "1.5/s", "/s", "10/d", "99999999999/s"] {
             assert!(pace(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn stores() {
-        assert_eq!(l1("memory"), Ok(L1::Memory));
-        assert_eq!(l2("sqlite:a b/c.db"), Ok(L2::Sqlite("a b/c.db".into())));
-        for refused in [l1("redis://127.0.0.1"), l1("rediss://x").map(|_| L1::Memory)] {
-            assert!(refused.unwrap_err().contains("not supported yet"));
-        }
-        for refused in [l2("postgres://127.0.0.1/x"), l2("postgresql://x")] {
-            assert!(refused.unwrap_err().contains("not supported yet"));
-        }
-        for text in ["", "sqlite", "sqlite:", "memory", "/a/path"] {
-            assert!(l2(text).is_err(), "{text}");
         }
     }
 

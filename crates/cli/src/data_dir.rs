@@ -1,13 +1,12 @@
 //! Where a database lives when nobody says where: the user's data directory.
 
-use crate::args::L2;
 use crate::failure::Failure;
 use std::env;
 use std::path::PathBuf;
 
-/// The database that `--l2` names, else `name` in the user's data directory. The host makes the folder.
-pub fn database(l2: Option<L2>, name: &str) -> Result<PathBuf, Failure> {
-    if let Some(L2::Sqlite(path)) = l2 {
+/// The file that is named, else `name` in the user's data directory. The host makes the folder.
+pub fn database(named: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
+    if let Some(path) = named {
         return Ok(path);
     }
     default_dir(|key| env::var_os(key).map(PathBuf::from))
@@ -40,6 +39,6 @@ mod tests {
 
     #[test]
     fn what_is_named_is_taken() {
-        assert_eq!(database(Some(L2::Sqlite("a.db".into())), "b.db"), Ok("a.db".into()));
+        assert_eq!(database(Some("a.db".into()), "b.db"), Ok("a.db".into()));
     }
 }

@@ -15,6 +15,7 @@ mod logging;
 mod purge;
 mod serve;
 mod settings;
+mod stores;
 mod warm;
 
 use clap::Parser;

@@ -4,6 +4,7 @@ use crate::args::{LikeSpin, Serve};
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::settings::Settings;
+use crate::stores::L1;
 use std::io::{self, Write, stdout};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::Path;
@@ -23,12 +24,14 @@ const DRAIN: Duration = Duration::from_secs(30);
 const GUEST_CONFIG: &str = "/terrace.toml";
 
 pub fn run(args: Serve) -> Result<(), Failure> {
+    let l1 = L1::parse(&args.tiers.l1)?;
     let settings = Settings::load(args.config.as_deref(), args.origin.as_deref())?;
     settings.require_secrets()?;
     refuse_loop(&settings.origin, args.listen)?;
     let database = data_dir::database(args.tiers.l2, "terrace.db")?;
 
     let mut options = options(args.listen, &database, &settings.text, &settings.origin);
+    l1.apply(&mut options);
     options.kv_bytes = args.tiers.l1_size;
     options.workers = args.workers.map_or(0, usize::from);
     options.mode = mode(args.like_spin);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Running, free_address, get, get_until, run, shell, terrace};
+use common::{Running, free_pair, get, get_until, run, shell, terrace};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -48,7 +48,7 @@ fn usage_that_cannot_be_meant_ends_with_2() {
         (vec!["explain", "/"], "unrecognized subcommand"),
         (vec!["serve"], "--origin URL"),
         (vec!["serve", "--origin", "api.example.org"], "--origin: "),
-        (vec!["serve", "--origin", "http://a", "--l1", "redis://127.0.0.1"], "not supported yet"),
+        (vec!["serve", "--origin", "http://a", "--l1", "redis://127.0.0.1/shop"], "number of a database"),
         (vec!["serve", "--origin", "http://a", "--l2", "postgres://127.0.0.1/a"], "not supported yet"),
         (vec!["serve", "--origin", "http://a", "--l1-size", "1MB"], "256MiB"),
         (vec!["serve", "--origin", "http://a", "--listen", "8080"], "--listen"),
@@ -210,7 +210,7 @@ fn a_second_signal_quits_at_once() {
 fn the_demo_does_what_it_says_and_remembers_it_after_a_restart() {
     let folder = folder();
     // The authority is part of the key, so the second run has to be where the first one was.
-    let (listen, l2) = (free_address(), l2(&folder));
+    let (listen, l2) = (free_pair(), l2(&folder));
     let demo = || Running::start(&mut terrace(["demo", "--listen", &listen, "--l2", &l2]));
 
     let mut first = demo();

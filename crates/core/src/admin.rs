@@ -36,7 +36,7 @@ pub fn is_authorized(fields: &Fields, token: &str) -> bool {
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
     let Some((scheme, given)) = line.split_at_checked("Bearer ".len()) else { return false };
     // Hashes are compared in constant time.
-    scheme.eq_ignore_ascii_case(b"Bearer ") && blake3::hash(given.trim_ascii()) == blake3::hash(token.as_bytes())
+    scheme.eq_ignore_ascii_case(b"Bearer ") && blake3::hash(given.trim_ascii()) == blake3::hash(token.trim().as_bytes())
 }
 
 /// Reads the document of a purge.

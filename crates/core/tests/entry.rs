@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample;
-use terrace_core::entry::codec::{Corrupt, VERSION, decode, decode_head, encode, encode_head};
+use terrace_core::entry::codec::{self, Corrupt, VERSION, decode, decode_head, encode, encode_head};
 use terrace_core::entry::coded::{Coded, Coding, Codings};
 use terrace_core::entry::{Entry, MAX_VARIANTS, Part, Selected, Selecting, Variant};
 use terrace_core::fields::Fields;
@@ -97,6 +97,7 @@ proptest! {
         // Equal ones may have been sent otherwise.
         prop_assert_eq!(sent(&decoded), sent(&entry));
         let head = encode_head(&entry.head, until, 0);
+        prop_assert_eq!(codec::until(&head), Some(until));
         prop_assert_eq!(decode_head(&head), Ok((entry.head, until, head.len())));
     }
 
@@ -118,6 +119,7 @@ proptest! {
 
     #[test]
     fn rubbish_is_never_an_entry(rubbish in vec(any::<u8>(), 0..400)) {
+        prop_assert_eq!(codec::until(&rubbish), None);
         prop_assert_eq!(decode(Bytes::from(rubbish)), Err(Corrupt));
     }
 

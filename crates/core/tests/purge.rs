@@ -261,6 +261,8 @@ fn only_the_token_opens() {
         assert_eq!(admin::is_authorized(&Fields::from([("authorization", value)]), "t0ken"), opens, "{value:?}");
     }
     assert!(!admin::is_authorized(&Fields::new(), "t0ken"));
+    let given = Fields::from([("authorization", "Bearer t0ken")]);
+    assert!(admin::is_authorized(&given, "t0ken\n"), "files end with a newline");
     let twice = Fields::from([("authorization", "Bearer t0ken"), ("authorization", "Bearer t0ken")]);
     assert!(!admin::is_authorized(&twice, "t0ken"));
 }

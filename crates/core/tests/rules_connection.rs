@@ -4,7 +4,9 @@ mod rules_support;
 
 use rules_support::fields;
 use terrace_core::fields::Fields;
-use terrace_core::rules::connection::{never_forwarded, seen_by_origin, strip_request, strip_response, take_forward};
+use terrace_core::rules::connection::{
+    has_twin, never_forwarded, remove_twins, seen_by_origin, strip_request, strip_response, take_forward,
+};
 
 const OF_THE_CONNECTION: [&str; 12] = [
     "connection",
@@ -126,6 +128,16 @@ fn an_underscore_does_not_carry_an_unkeyed_input_past() {
         strip_request(&mut request);
         assert_eq!(names(&request), ["api_key"], "{name}: CGI reads `_` as `-`");
     }
+}
+
+#[test]
+fn a_twin_of_a_chosen_field_is_known_by_it() {
+    let keyed = ["x-tenant".to_string(), "x".to_string()];
+    let mut request = fields(&[("x-tenant", "a"), ("x_tenant", "b"), ("x_tenants", "c"), ("x", "d"), ("api_key", "e")]);
+    assert!(has_twin(&request, &keyed));
+    remove_twins(&mut request, keyed.iter().map(String::as_str));
+    assert_eq!(names(&request), ["x-tenant", "x_tenants", "x", "api_key"]);
+    assert!(!has_twin(&request, &keyed));
 }
 
 #[test]

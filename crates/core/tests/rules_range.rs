@@ -105,6 +105,12 @@ fn when_range_counts() {
         (&[("last-modified", "@-9")], "@-9", false, "8.8.2.2 without a Date it is weak"),
         (&[("date", "@0")], "@0", false, "no Last-Modified"),
         (&[("etag", "\"a\""), ("date", "@0"), ("last-modified", "@-9")], "foo", false, "neither"),
+        (
+            &[("date", "@0"), ("last-modified", "@-9"), ("vary", "Foo, Accept-Encoding")],
+            "@-9",
+            false,
+            "8.8.1 the coded content has the same date",
+        ),
     ];
     for (response, condition, holds, section) in rows {
         let got = get(&held(response), &[("if-range", condition)]);

@@ -35,6 +35,8 @@ fn what_vary_names() {
         (&["Foo Bar"], None, "no field name: nothing can match it"),
         (&["Foo\u{fc}"], None, "no field name: nothing can match it"),
         (&["X-Forwarded-Proto, Host, Foo"], Some(&["foo"]), "the origin never sees these"),
+        (&["Foo, X-Forwarded-For"], None, "4.1 the origin sees more than the client sent"),
+        (&["Via"], None, "4.1 the origin sees more than the client sent"),
     ];
     for (vary, expected, section) in rows {
         let expected = expected.map(|names| names.iter().map(|n| (*n).to_string()).collect()).ok_or(Star);
@@ -170,6 +172,8 @@ fn a_language_may_choose() {
         (Some("de"), "fr, de", false, "the first of equals is asked for"),
         (Some("de"), "de;q=0.4, fr;q=0.5", false, "another is asked for"),
         (Some("de"), "de;q=0", false, "not acceptable"),
+        (Some("de-AT"), "de, de-AT;q=0", false, "RFC 9110 12.4.2 a narrower range refuses it"),
+        (Some("de-AT"), "de, de-CH;q=0, *;q=0", true, "others are refused"),
         (Some("de"), "*", false, "any language names none"),
         (Some("de"), "", false, "none"),
         (Some("de-CH, en"), "de", false, "several languages"),

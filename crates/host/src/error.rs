@@ -54,6 +54,9 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The URL of Redis is none that can be used.
+    #[error("cannot use Redis: {0}. Correct its URL")]
+    Redis(String),
     /// The guest's private folder cannot be made.
     #[error(
         "cannot lay out the guest's files: {0}. Check that the temporary folder (TMPDIR) may be written to and has room"

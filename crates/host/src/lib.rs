@@ -10,7 +10,8 @@
 //!  driver/          one long-lived instance for each worker ---> outbound/ one pooled client each
 //!     v                                                          allowed origins only
 //!  guest            the component, and what it may call:
-//!                   keyvalue (memory), sqlite (one file), variables, files (read-only)
+//!                   keyvalue (memory, or Redis), sqlite (one file), variables,
+//!                   files (read-only)
 //! ```
 //!
 //! A worker is a thread with a runtime, an instance, a client and connections of its own; workers share
@@ -33,5 +34,5 @@ mod variables;
 mod wasi;
 
 pub use error::Error;
-pub use options::{Component, Limits, Mode, Options};
+pub use options::{Component, Expiry, Limits, Mode, Options, RedisUrl};
 pub use server::{Drained, Server};

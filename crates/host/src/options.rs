@@ -1,4 +1,5 @@
 //! What a server is started with.
+pub use crate::keyvalue::{Expiry, RedisUrl};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ pub struct Options {
     pub workers: usize,
     /// The most bytes (keys and values) the in-memory key-value store holds. Default 256 MiB.
     pub kv_bytes: u64,
+    /// Where the key-value store lives instead, with what reads from a value how long it is of use: without it, and where it finds
+    /// nothing, a value stays for a day. Memory, if this is none.
+    pub redis: Option<(RedisUrl, Option<Expiry>)>,
     /// The SQLite file. It is created, with its folder, when it is not there.
     pub sqlite: PathBuf,
     /// Variables the guest may ask for. A name that is not here is looked up in the environment as
@@ -39,6 +43,7 @@ impl Options {
             mode: Mode::PerCore,
             workers: 0,
             kv_bytes: 256 << 20,
+            redis: None,
             sqlite: sqlite.into(),
             variables: BTreeMap::new(),
             files: Vec::new(),

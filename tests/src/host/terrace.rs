@@ -24,7 +24,9 @@ pub(super) fn start(place: &Place, mode: Option<&str>) -> Result<Process> {
     std::fs::write(&config, place.config)?;
     let mut command = Command::new(terrace_binary()?);
     command.arg("serve").arg("--config").arg(&config).args(["--listen", "127.0.0.1:0"]);
-    command.arg("--l2").arg(format!("sqlite:{}", place.dir.join("t.db").display()));
+    if !place.arguments.contains(&"--l2") {
+        command.arg("--l2").arg(format!("sqlite:{}", place.dir.join("t.db").display()));
+    }
     command.args(mode).args(place.arguments);
     command.env("ADMIN_TOKEN", super::ADMIN_TOKEN);
     // A backtrace costs the host most of a second for every trap.

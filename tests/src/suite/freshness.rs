@@ -92,7 +92,7 @@ async fn errors_are_stored_only_where_the_configuration_lists_them(world: World)
 }
 
 async fn an_expired_response_is_fetched_again(world: World) {
-    let off = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"";
+    let off = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"\nearly_refresh = 0";
     let (origin, terrace) = world.serve(off).await;
     origin.on("/x", |seen| Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;

@@ -27,7 +27,8 @@ fn is_stale(response: &Response) -> bool {
 async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) {
     let one = world.host.is_one_instance();
     let arguments: &[&str] = if one { &["--workers", "1"] } else { &[] };
-    let (origin, terrace) = world.serve_with("[cache]\nstale_while_revalidate = \"1h\"", arguments).await;
+    let (origin, terrace) =
+        world.serve_with("[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1h\"", arguments).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1").with("ETag", "\"old\""));
     terrace.warm("/x").await.has_body("old");
     let gate = Gate::new();
@@ -55,7 +56,7 @@ async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) 
 }
 
 async fn the_refresh_in_the_background_is_a_validation_where_it_can_be(world: World) {
-    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
+    let (origin, terrace) = world.serve("[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1h\"").await;
     origin.on("/x", |seen| match seen.field("if-none-match") {
         Some("\"e\"") => Reply::status(304).with("ETag", "\"e\"").with("Cache-Control", "max-age=600").with("X-V", "2"),
         _ => Reply::ok("body").with("ETag", "\"e\"").with("Cache-Control", "max-age=1").with("X-V", "1"),
@@ -68,13 +69,14 @@ async fn the_refresh_in_the_background_is_a_validation_where_it_can_be(world: Wo
 }
 
 async fn stale_while_revalidate_of_the_response_outranks_the_configuration(world: World) {
-    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"0s\"").await;
+    let (origin, terrace) = world.serve("[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"").await;
     origin.on("/x", |seen| {
         Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1, stale-while-revalidate=1000")
     });
     terrace.warm("/x").await;
     terrace.until(&Request::get("/x"), "stale", is_stale).await.has_status(200);
-    let (origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"\nstale_if_error = \"0s\"").await;
+    let (origin, terrace) =
+        world.serve("[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1h\"\nstale_if_error = \"0s\"").await;
     origin.on("/x", |seen| {
         Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=1, stale-while-revalidate=0")
     });
@@ -84,7 +86,7 @@ async fn stale_while_revalidate_of_the_response_outranks_the_configuration(world
 }
 
 async fn a_failed_refresh_keeps_the_stale_response(world: World) {
-    let (mut origin, terrace) = world.serve("[cache]\nstale_while_revalidate = \"1h\"").await;
+    let (mut origin, terrace) = world.serve("[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1h\"").await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
     origin.down().await;
@@ -95,7 +97,7 @@ async fn a_failed_refresh_keeps_the_stale_response(world: World) {
 }
 
 async fn outside_its_window_stale_is_not_served_while_revalidating(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"1s\"\nstale_if_error = \"0s\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1s\"\nstale_if_error = \"0s\"";
     let (origin, terrace) = world.serve(config).await;
     // Stored with ten seconds of staleness already behind it, and a validator to be kept for.
     origin.on("/x", |seen| {
@@ -111,7 +113,7 @@ async fn outside_its_window_stale_is_not_served_while_revalidating(world: World)
 }
 
 async fn stale_is_served_where_the_origin_is_down(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (mut origin, terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
@@ -122,7 +124,7 @@ async fn stale_is_served_where_the_origin_is_down(world: World) {
 }
 
 async fn stale_is_served_where_the_origin_answers_an_error(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (origin, terrace) = world.serve(config).await;
     for status in [429, 500, 502, 503, 504] {
         let path = format!("/{status}");
@@ -135,7 +137,7 @@ async fn stale_is_served_where_the_origin_answers_an_error(world: World) {
 }
 
 async fn outside_its_window_an_error_is_an_error(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"0s\"";
     let (mut origin, terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     origin.serve("/y", Reply::ok("old").with("Cache-Control", "max-age=1, stale-if-error=1"));
@@ -150,7 +152,7 @@ async fn outside_its_window_an_error_is_an_error(world: World) {
 }
 
 async fn must_revalidate_forbids_stale(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"1h\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"1h\"\nstale_if_error = \"1h\"";
     let (mut origin, terrace) = world.serve(config).await;
     let closed =
         [("/must", "max-age=1, must-revalidate"), ("/proxy", "max-age=1, proxy-revalidate"), ("/s", "s-maxage=1")];
@@ -173,7 +175,7 @@ async fn must_revalidate_forbids_stale(world: World) {
 }
 
 async fn a_client_error_is_no_reason_for_stale(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (origin, terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
@@ -182,7 +184,7 @@ async fn a_client_error_is_no_reason_for_stale(world: World) {
 }
 
 async fn stale_comes_from_l2_after_a_restart(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (mut origin, mut terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;
@@ -194,7 +196,7 @@ async fn stale_comes_from_l2_after_a_restart(world: World) {
 }
 
 async fn recovery_ends_it(world: World) {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\nstale_if_error = \"1h\"";
     let (mut origin, terrace) = world.serve(config).await;
     origin.serve("/x", Reply::ok("old").with("Cache-Control", "max-age=1"));
     terrace.warm("/x").await;

@@ -16,6 +16,8 @@ pub const ALL: &[Behaviour] = behaviours![
     a_field_the_response_does_not_name_does_not_matter,
     a_gzip_encoded_response_passes_through_and_its_variants_stay_apart,
     vary_on_two_fields_keeps_every_combination,
+    what_depends_on_who_asks_is_not_given_to_another,
+    an_underscore_in_a_name_does_not_poison_a_variant,
 ];
 
 fn by_language(seen: &crate::origin::Seen) -> Reply {
@@ -151,4 +153,36 @@ async fn vary_on_two_fields_keeps_every_combination(world: World) {
         let hit = terrace.send(&request((a, b))).await;
         hit.has_tier("L1-HIT").has_body(format!("{:?} {:?}", Some(a), Some(b)));
     }
+}
+
+async fn what_depends_on_who_asks_is_not_given_to_another(world: World) {
+    let (origin, terrace) = world.serve("").await;
+    // Terrace itself adds to the field: what selects would not be what the origin saw.
+    origin.on("/x", |seen| {
+        let from = seen.field("x-forwarded-for").unwrap_or("nobody").to_owned();
+        Reply::fresh(from).with("Vary", "X-Forwarded-For")
+    });
+    for asked in 1..=3 {
+        let answer = terrace.get("/x").await;
+        answer.has_tier("MISS");
+        assert!(answer.field("cache-status").is_some_and(|status| status.ends_with("detail=vary-star")), "{answer:?}");
+        assert_eq!(origin.count("/x"), asked);
+    }
+}
+
+async fn an_underscore_in_a_name_does_not_poison_a_variant(world: World) {
+    let (origin, terrace) = world.serve("[[route]]\nmatch = \"/t\"\nkey = { tenant = \"header:x-tenant\" }").await;
+    // As CGI and its kin read it.
+    for path in ["/t", "/v"] {
+        origin.on(path, |seen| {
+            let of = |name| seen.field(name).unwrap_or("none");
+            Reply::fresh(format!("{} {}", of("x_tenant"), of("x-tenant"))).with("Vary", "X-Tenant")
+        });
+    }
+    let victim = |path| Request::get(path).with("X-Tenant", "victim");
+    // What the route has in the key is known beforehand; what Vary names is only known then.
+    terrace.send(&victim("/t").with("X_Tenant", "attacker")).await.has_body("none victim");
+    terrace.send(&victim("/v").with("X_Tenant", "attacker")).await.has_body("attacker victim").has_tier("MISS");
+    terrace.warm_with(&victim("/t")).await.has_body("none victim");
+    terrace.warm_with(&victim("/v")).await.has_body("none victim");
 }

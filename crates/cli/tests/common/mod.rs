@@ -125,8 +125,10 @@ pub fn get_until(url: &str, field: &str) {
     }
 }
 
-/// An address that is free now, for what must come back at the same place.
-pub fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// An address that is free now with the port after it, for what must come back at the same place: out of the range from which connections take theirs.
+pub fn free_pair() -> String {
+    let free = |port: u32| TcpListener::bind(("127.0.0.1", u16::try_from(port).unwrap())).is_ok();
+    let begin = std::process::id() % 5000;
+    let mut ports = (0..5000).map(|n| 20_000 + (begin + n) % 5000 * 2);
+    format!("127.0.0.1:{}", ports.find(|port| free(*port) && free(port + 1)).unwrap())
 }

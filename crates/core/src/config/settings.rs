@@ -5,6 +5,7 @@ use super::reader::{Item, Table};
 use super::{Collapse, L1, L2, Policy, Profile, RequestDirectives, SetCookie};
 use super::{limits, value};
 use crate::entry::coded::{Coding, Codings};
+use crate::rules::storable::is_never_stored;
 use std::time::Duration;
 
 /// What one place of the file says, and what it leaves open.
@@ -137,6 +138,11 @@ fn negative_ttl(item: &Item<'_>, longest: Duration) -> Option<Vec<(u16, Duration
             entry.wrong_key(Wrong::new(message));
             continue;
         };
+        if is_never_stored(status) {
+            let message = "a response of this status is never stored (RFC 9110 15.5.13, RFC 6585); remove it";
+            entry.wrong_key(Wrong::new(message));
+            continue;
+        }
         let Some(ttl) = lifetime(&entry, longest) else {
             continue;
         };

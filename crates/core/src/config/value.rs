@@ -5,6 +5,7 @@ use super::percent::normal_percent;
 use super::suggest::nearest;
 use crate::entry::coded::Coding;
 use crate::purge;
+use crate::rules::connection;
 use std::time::Duration;
 use url::Url;
 
@@ -185,6 +186,8 @@ pub(super) fn key_field_name(text: &str) -> Result<String, Wrong> {
         "host" => "the host is part of the key already",
         name if HOP_BY_HOP.contains(&name) => "this field belongs to one connection",
         name if CONDITIONS.contains(&name) => "the cache answers conditions and ranges itself",
+        name if connection::is_rewritten(name) => "terrace adds to it, so that the origin sees another value",
+        name if connection::never_forwarded(name) => "it never reaches the origin",
         _ => return Ok(name),
     };
     Err(Wrong::new(format!("{refused}; remove it")))
@@ -299,6 +302,12 @@ pub(super) fn path_pattern(text: &str) -> Result<String, Wrong> {
         ));
     }
     sent_form(text, |b| b != b'#')?;
+    if text.starts_with("//") || text.contains('\\') || text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(Wrong::new(
+            "no path that is asked for has \"//\" at its beginning, a backslash, or \".\" and \"..\" as segments: such requests \
+             are refused; write the path that they mean",
+        ));
+    }
     if text == "/_terrace" || text.starts_with("/_terrace/") {
         return Err(Wrong::new("everything under /_terrace is terrace's own and never reaches a route; remove it"));
     }

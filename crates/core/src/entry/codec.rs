@@ -102,6 +102,17 @@ pub fn decode_head(record: &[u8]) -> Result<(Head, Timestamp, usize), Corrupt> {
     Ok((head, until, end))
 }
 
+/// The time until which a tier keeps a record, read from its first bytes alone and not verified: for a store that lets records
+/// expire. `None` where these are no record's.
+pub fn until(record: &[u8]) -> Option<Timestamp> {
+    let mut prefix = Reader(record.get(..PREFIX)?);
+    if prefix.take(3).ok()? != MAGIC || prefix.u8().ok()? != VERSION {
+        return None;
+    }
+    prefix.u32().ok()?;
+    prefix.i64().ok().map(Timestamp)
+}
+
 fn head_sum(until: Timestamp, head: &[u8]) -> u64 {
     let mut sum = Xxh3::new();
     sum.update(&until.0.to_le_bytes());

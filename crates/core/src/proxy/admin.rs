@@ -78,7 +78,7 @@ impl Proxy {
     async fn authorize<H: Host>(&self, host: &H, fields: &Fields) -> Result<(), Response<H::Stream>> {
         let Config { admin_token, .. } = &self.config;
         let token = match admin_token {
-            Some(name) => host.secret(name).await.filter(|token| !token.is_empty()),
+            Some(name) => host.secret(name).await.filter(|token| !token.trim().is_empty()),
             None => None,
         };
         match token {

@@ -87,6 +87,10 @@ const UNKEYED: [&str; 57] = [
     "x-url-scheme",
 ];
 
+/// Request fields to which each request to the origin adds of its own: what the origin sees is not what the client sent, and differs
+/// from one client, or one way here, to the next.
+const REWRITTEN: [&str; 5] = ["cdn-loop", "max-forwards", "surrogate-capability", "via", "x-forwarded-for"];
+
 /// Fields that Connection cannot take away.
 const END_TO_END: [&str; 38] = [
     "accept",
@@ -142,6 +146,27 @@ pub fn strip_response(fields: &mut Fields) {
 /// Whether a request field never reaches the origin, whatever its value.
 pub fn never_forwarded(name: &str) -> bool {
     HOP_BY_HOP.contains(&name) || UNKEYED.contains(&name) || is_twin(name)
+}
+
+/// Whether the origin sees another value of a request field than the client sent.
+pub fn is_rewritten(name: &str) -> bool {
+    REWRITTEN.contains(&name)
+}
+
+/// Takes out of a request the twins of these fields: names with `_` in place of `-`, which CGI and its kin take for the same.
+pub fn remove_twins<'a>(fields: &mut Fields, names: impl Iterator<Item = &'a str> + Clone) {
+    fields.retain(|name, _| !names.clone().any(|other| is_twin_of(name, other)));
+}
+
+/// Whether a request has a twin of one of these fields.
+pub fn has_twin(fields: &Fields, names: &[String]) -> bool {
+    let twin = |name: &str| name.contains('_') && names.iter().any(|other| is_twin_of(name, other));
+    fields.as_list().iter().any(|(name, _)| twin(name))
+}
+
+fn is_twin_of(name: &str, other: &str) -> bool {
+    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-') || (a == b'-' && b == b'_');
+    name != other && name.len() == other.len() && name.bytes().zip(other.bytes()).all(same)
 }
 
 /// Whether a name is that of a field with a meaning but for `_` in place of `-`: CGI and its kin do not tell the two apart.

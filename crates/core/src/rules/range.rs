@@ -204,6 +204,10 @@ fn if_range(request: &Fields, head: &Head) -> bool {
     if condition.ends_with(b"\"") || condition.starts_with(b"W/") {
         return condition.starts_with(b"\"") && head.fields.get("etag").map(<[u8]>::trim_ascii) == Some(condition);
     }
+    // One date is that of all forms: it does not tell the coded content from the plain one (RFC 9110 8.8.1).
+    if head.fields.get_all("vary").flat_map(members).any(|name| name.eq_ignore_ascii_case(b"accept-encoding")) {
+        return false;
+    }
     let now = head.freshness.received;
     let parse = |value| dates::parse_at(value, now);
     let field = |name| head.fields.get(name).and_then(parse);

@@ -53,9 +53,10 @@ fn is_keyed(name: &str, rule: &Query) -> bool {
     rule.allow.as_deref().is_none_or(among) && !among(&rule.ignore)
 }
 
-/// Reduces Cookie and Accept-Language.
+/// Reduces Cookie and Accept-Language, and removes what the origin may take for another value of a field that is in the key.
 pub fn fields(fields: &mut Fields, policy: &Policy) {
-    let KeyParts { cookies, language, .. } = &policy.key;
+    let KeyParts { cookies, language, tenant, .. } = &policy.key;
+    connection::remove_twins(fields, policy.vary.iter().chain(tenant).map(String::as_str));
     if let Some(names) = cookies {
         let kept = self::cookies(fields, names);
         leave(fields, "cookie", kept.as_deref());

@@ -42,6 +42,10 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
     let (control, source) = directives::response_control(x.response);
     permitted(x, policy, &control)?;
     let names = vary::names(x.response).map_err(|vary::Star| NotStored::VaryStar)?;
+    // The origin may have taken the other one for the field.
+    if connection::has_twin(x.request, &names) {
+        return Err(NotStored::VaryStar);
+    }
     let freshness = Freshness::with_control(x, policy, &control, source);
     if post && !(freshness.source.is_explicit() && x.status == 200 && describes_itself(x)) {
         return Err(NotStored::Method);
@@ -58,7 +62,7 @@ pub fn storable(x: &Exchange<'_>, policy: &Policy) -> Result<Plan, NotStored> {
 /// request would shut out all others.
 fn storable_status(status: u16, policy: &Policy) -> Result<(), NotStored> {
     match status {
-        304 | 412 | 416 | 417 | 428 | 429 | 431 | 511 => Err(NotStored::Status),
+        _ if is_never_stored(status) => Err(NotStored::Status),
         400 | 408 | 413 | 421 | 425
             if policy.profile == Profile::Safe && !policy.negative_ttl.iter().any(|(s, _)| *s == status) =>
         {
@@ -67,6 +71,11 @@ fn storable_status(status: u16, policy: &Policy) -> Result<(), NotStored> {
         200..=599 => Ok(()),
         _ => Err(NotStored::Status),
     }
+}
+
+/// The statuses that nothing makes storable.
+pub fn is_never_stored(status: u16) -> bool {
+    matches!(status, 304 | 412 | 416 | 417 | 428 | 429 | 431 | 511)
 }
 
 /// What a directive or Authorization forbids (RFC 9111 3, 3.5, 5.2). No configuration opens it.

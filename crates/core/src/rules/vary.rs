@@ -10,7 +10,7 @@ use crate::entry::{Head, MAX_SENT, Selected, Selecting, Variant};
 use crate::fields::Fields;
 use std::borrow::Cow;
 
-/// `*` among the members of Vary: no request matches (RFC 9111 4.1).
+/// `*` among the members of Vary, or a field that the origin sees otherwise than we do: no request matches (RFC 9111 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Star;
 
@@ -21,6 +21,9 @@ pub fn names(response: &Fields) -> Result<Vec<String>, Star> {
     for member in response.get_all("vary").flat_map(members) {
         let name = std::str::from_utf8(member).ok().filter(|n| *n != "*" && n.bytes().all(is_token)).ok_or(Star)?;
         names.push(name.to_ascii_lowercase());
+    }
+    if names.iter().any(|name| connection::is_rewritten(name)) {
+        return Err(Star);
     }
     names.retain(|name| !connection::never_forwarded(name));
     names.sort_unstable();
@@ -67,9 +70,7 @@ pub fn language_matches(selecting: &Selecting, language: Option<&str>, request: 
         return false;
     };
     selecting.0.iter().any(|field| field.name == FIELD)
-        && request
-            .combined(FIELD)
-            .is_some_and(|value| top_language(&value).is_some_and(|range| in_range(range, language)))
+        && request.combined(FIELD).is_some_and(|value| is_wanted(&value, language))
         && matches_but(selecting, request, Some(FIELD))
 }
 
@@ -270,6 +271,13 @@ pub(super) fn weighted(member: &[u8]) -> Option<(u32, &[u8])> {
     let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
     let range = parts.next()?;
     Some((parts.find_map(weight).unwrap_or(1000), range))
+}
+
+/// Whether a language is the one that is asked for most, and no narrower range refuses it with the weight 0 (RFC 9110 12.4.2).
+fn is_wanted(value: &[u8], language: &str) -> bool {
+    let Some(top) = top_language(value).filter(|range| in_range(range, language)) else { return false };
+    let refuses = |(q, range): (u32, &[u8])| q == 0 && range.len() >= top.len() && in_range(range, language);
+    !members(value).filter_map(weighted).any(refuses)
 }
 
 /// The language range with the highest weight; of several the first. `*` names no language.

@@ -50,6 +50,7 @@ pub async fn fetch<H: Host>(
     if let Some(client) = ask.client {
         fields.append("x-forwarded-for", client.to_string());
     }
+    connection::remove_twins(&mut fields, origin.headers.iter().map(|(name, _)| name.as_str()));
     for (name, source) in &origin.headers {
         let value = match source {
             HeaderSource::Literal(value) => value.clone(),

@@ -257,6 +257,29 @@ fn headers() {
 }
 
 #[test]
+fn what_can_never_be_is_refused() {
+    let no_path = "no path that is asked for has \"//\" at its beginning, a backslash, or \".\" and \"..\" as segments: such \
+                   requests are refused; write the path that they mean";
+    for pattern in ["//x", "/a/../b", "/a/.", "/a\\b"] {
+        check(&[(&format!("[[route]]\nmatch = '{pattern}'"), &format!("2:9: route[0].match: {no_path}"))]);
+    }
+    check(&[
+        (
+            "[cache]\nnegative_ttl = { 429 = '1s' }",
+            "2:18: cache.negative_ttl.429: a response of this status is never stored (RFC 9110 15.5.13, RFC 6585); remove it",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nvary = ['X-Forwarded-For']",
+            "3:9: route[0].vary[0]: terrace adds to it, so that the origin sees another value; remove it",
+        ),
+        (
+            "[[route]]\nmatch = '/'\nkey = { tenant = 'header:x-forwarded-host' }",
+            "3:18: route[0].key.tenant: it never reaches the origin; remove it",
+        ),
+    ]);
+}
+
+#[test]
 fn patterns() {
     check(&[
         ("[[route]]\nttl = '1s'", "1:1: route[0].match: missing; add match = \"/path*\""),

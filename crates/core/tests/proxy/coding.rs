@@ -115,13 +115,14 @@ fn ranges_are_those_of_the_content_as_it_came() {
     let mut cache = stored(body, &[("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT")]);
     let range =
         |more: &[(&'static str, &'static str)]| [&[("accept-encoding", "br"), ("range", "bytes=10-19")], more].concat();
-    for more in [&[][..], &[("if-range", "\"v\"")], &[("if-range", "Mon, 01 Jan 2024 00:00:00 GMT")]] {
+    for more in [&[][..], &[("if-range", "\"v\"")]] {
         let part = cache.get_with("/a", &range(more));
         assert_eq!((part.status, part.text()), (206, &body[10..20]), "{more:?}");
         assert_eq!((part.field("content-range"), part.field("etag")), ("bytes 10-19/60000", "\"v\""));
         assert_eq!((part.field("content-encoding"), part.field("vary")), ("", "Accept-Encoding"));
     }
-    for more in [("if-range", "W/\"v\""), ("if-range", "\"x\"")] {
+    // The coded content has the same date: who resumes that must not be sent a part of the plain one (RFC 9110 8.8.1).
+    for more in [("if-range", "W/\"v\""), ("if-range", "\"x\""), ("if-range", "Mon, 01 Jan 2024 00:00:00 GMT")] {
         is(&cache.get_with("/a", &range(&[more])), "L1-HIT", "", body);
     }
     let beyond = cache.get_with("/a", &[("accept-encoding", "br"), ("range", "bytes=60000-")]);

@@ -57,6 +57,12 @@ impl Server {
         raise_file_limit();
         let policy = Policy::new(&options.allowed_outbound)?;
         let files = Files::lay_out(&options.files)?;
+        let keyvalue = match &options.redis {
+            None => keyvalue::Store::Memory(keyvalue::Memory::new(options.kv_bytes)),
+            Some((url, expiry)) => {
+                keyvalue::Store::Redis(Box::new(keyvalue::Redis::new(url, *expiry).map_err(Error::Redis)?))
+            }
+        };
         let database = Database::prepare(&options.sqlite)?;
         let (listener, address) = accept::listen(options.listen)?;
 
@@ -65,7 +71,7 @@ impl Server {
         let shared = Arc::new(Shared {
             pre: link(&engine, &component)?,
             engine,
-            keyvalue: keyvalue::Store::new(options.kv_bytes),
+            keyvalue,
             database,
             variables: Variables::new(options.variables),
             policy,
