@@ -14,7 +14,7 @@ use crate::key::{self, Key, Parts};
 use crate::purge::Target;
 use crate::rules::no_vary_search::{self, FIELD, Variance};
 use crate::tiers::{Lookup, Place};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -34,8 +34,8 @@ struct Path {
     key: Key,
     /// That of its last response that had one.
     variance: Option<Rc<Variance>>,
-    /// Whether it is in the tiers, for long enough.
-    written: bool,
+    /// When it was last written into the tiers, where it was.
+    written: Option<Timestamp>,
     /// Whether the tiers were asked for it.
     asked: bool,
 }
@@ -47,14 +47,14 @@ impl Variances {
         paths.get(at)?.variance.clone()
     }
 
-    /// Remembers it, and says whether that it is written is new.
-    fn learn(&self, path: Key, variance: Rc<Variance>, written: bool) -> bool {
+    /// Remembers it, and says whether that it is written is new: what was written until `over` no longer counts.
+    fn learn(&self, path: Key, variance: Rc<Variance>, written: Option<Timestamp>, over: Timestamp) -> bool {
         self.any.set(true);
         let mut news = false;
         self.with(path, &mut |known| {
-            let before = known.written && known.variance.as_ref() == Some(&variance);
-            (known.variance, known.written) = (Some(variance.clone()), written || before);
-            news = written && !before;
+            let before = known.written.filter(|at| *at > over && known.variance.as_ref() == Some(&variance));
+            (known.variance, known.written) = (Some(variance.clone()), before.or(written));
+            news = written.is_some() && before.is_none();
         });
         news
     }
@@ -77,7 +77,7 @@ impl Variances {
                     paths.clear();
                 }
                 let at = if full { 0 } else { at };
-                paths.insert(at, Path { key, variance: None, written: false, asked: false });
+                paths.insert(at, Path { key, variance: None, written: None, asked: false });
                 at
             }
         };
@@ -142,7 +142,7 @@ impl Proxy {
         match lookup {
             Lookup::Found(found) => {
                 let variance = no_vary_search::variance(&found.entry.head.fields)?;
-                self.variances.learn(path(), Rc::new(variance), false);
+                self.variances.learn(path(), Rc::new(variance), None, self.over(host));
                 None
             }
             Lookup::Nothing(_) if request.target.contains('?') => {
@@ -150,20 +150,26 @@ impl Proxy {
                 if !self.variances.ask(path) {
                     return None;
                 }
-                let (variance, old) = self.written_down(host, &path).await?;
-                self.variances.learn(path, variance.clone(), !old);
+                let (variance, written) = self.written_down(host, &path).await?;
+                self.variances.learn(path, variance.clone(), written, self.over(host));
                 Some(variance)
             }
             Lookup::Nothing(_) | Lookup::OtherVariants(_) => None,
         }
     }
 
-    /// What the tiers have of a path, and whether it is to be written again.
-    async fn written_down<H: Host>(&self, host: &H, path: &Key) -> Option<(Rc<Variance>, bool)> {
+    /// Until when what was written into the tiers is to be written again: it is half over, or a purge has hit it.
+    fn over<H: Host>(&self, host: &H) -> Timestamp {
+        host.now().minus_millis(millis(self.config.l2.max_ttl) / 2).max(self.purges.everything())
+    }
+
+    /// What the tiers have of a path, and since when, unless it is to be written again.
+    async fn written_down<H: Host>(&self, host: &H, path: &Key) -> Option<(Rc<Variance>, Option<Timestamp>)> {
         let now = host.now();
         let Lookup::Found(found) = self.tiers(host).lookup(path, &Fields::new(), now).await else { return None };
         let variance = no_vary_search::variance(&found.entry.head.fields)?;
-        Some((Rc::new(variance), self.is_old(&found.entry, now)))
+        let written = (!self.is_old(&found.entry, now)).then_some(found.entry.head.freshness.requested);
+        Some((Rc::new(variance), written))
     }
 
     /// Where a response with these fields belongs: under the canonical form of its URL, by its own word, else as it was asked for.
@@ -184,7 +190,7 @@ impl Proxy {
             Some(variance) => {
                 let path = path_key(parts, policy);
                 let variance = Rc::new(variance);
-                if self.variances.learn(path, variance.clone(), true) {
+                if self.variances.learn(path, variance.clone(), Some(trip.sent), self.over(host)) {
                     self.write_down(host, &path, response, &request.url(), trip).await;
                 }
                 canonical_key(&variance, parts, policy)
@@ -256,8 +262,12 @@ mod tests {
         for n in 0..=MAX_PATHS {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&n.to_le_bytes());
-            let learn = |written| known.learn(Key(key), variance.clone(), written);
-            assert!(!learn(false) && learn(true) && !learn(true) && !learn(false));
+            let learn = |written: Option<i64>, over| {
+                known.learn(Key(key), variance.clone(), written.map(Timestamp), Timestamp(over))
+            };
+            assert!(!learn(None, 0) && learn(Some(5), 0) && !learn(Some(6), 4) && !learn(None, 4));
+            // What was written until then is over.
+            assert!(learn(Some(7), 5) && !learn(None, 7) && learn(Some(8), 7));
             assert!(known.ask(Key(key)) && !known.ask(Key(key)));
             assert!(known.paths.borrow().len() <= MAX_PATHS);
         }

@@ -11,7 +11,7 @@ use super::Tiers;
 use super::sql::{self, GONE_MS};
 use crate::entry::Head;
 use crate::host::Host;
-use crate::purge::{Fate, Index, Target, Times};
+use crate::purge::{Fate, Index, Marks, Target, Times};
 use crate::time::{Timestamp, millis};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -83,6 +83,12 @@ impl Purges {
             None => self.failing.get().is_some_and(|since| requested >= since),
         };
         if known { self.index.borrow().fate(&head.marks, requested) } else { Fate::Dead }
+    }
+
+    /// What was asked for until then is purged, whatever it is, as far as is known.
+    pub fn everything(&self) -> Timestamp {
+        let all = self.index.borrow().times(&Marks::default()).newest();
+        all.max(self.horizon.get().unwrap_or(Times::NEVER))
     }
 
     fn learn(&self, target: Target, times: Times) {

@@ -142,6 +142,31 @@ fn an_unsafe_request_ends_what_was_stored_under_an_earlier_field_of_the_path() {
 }
 
 #[test]
+fn what_another_instance_must_know_of_a_path_is_written_again_when_it_is_over_or_purged() {
+    for purged in [false, true] {
+        let mut cache = Cache::new("[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n");
+        cache.respond(200, &[FRESH, UTM], "older");
+        cache.get("/x?a=1&utm=1");
+        cache.wait(1);
+        match purged {
+            true => assert_eq!(cache.purge(r#"{"everything":true}"#).status, 200),
+            false => cache.wait(400 * 24 * 3600),
+        }
+        cache.wait(1);
+        cache.respond(200, &[FRESH, UTM], "old");
+        cache.get("/x?a=1&utm=1");
+        cache.wait(1);
+        let first = cache.another();
+        cache.respond(204, &[], "");
+        cache.send(Method::DELETE, "/x?a=1&utm=1", &[]);
+        cache.proxy = first;
+        cache.wait(5);
+        cache.respond(200, &[FRESH, UTM], "new");
+        assert_eq!(cache.get("/x?a=1&utm=1").text(), "new", "{purged}");
+    }
+}
+
+#[test]
 fn an_unsafe_request_writes_to_the_purge_log_where_a_path_has_the_field_alone() {
     let mut cache = Cache::new("");
     let mut batches = |target: &str, field: Option<(&'static str, &'static str)>| {
