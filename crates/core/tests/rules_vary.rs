@@ -240,6 +240,23 @@ fn what_was_sent_before_needs_no_normal_form() {
 }
 
 #[test]
+fn what_is_long_is_told_apart_by_a_digest() {
+    for name in ["x", "accept", "accept-language"] {
+        let names = [name.to_string()];
+        let of = |value: &str| fields(&[(name, value)]);
+        let (one, same, other) = (format!("{}, b", "a".repeat(300)), format!("{},b", "a".repeat(300)), "a".repeat(300));
+        let stored = selecting(&names, &of(&one));
+        let kept = stored.0[0].value.clone().unwrap_or_default();
+        assert_eq!((kept.len(), kept.first()), (33, Some(&0)), "{name}");
+        assert!(matches(&stored, &of(&one)) && matches(&stored, &of(&same)), "{name}");
+        assert!(!matches(&stored, &of(&other)) && !matches(&stored, &of("b")) && !matches(&stored, &Fields::new()));
+        let short = selecting(&names, &of(&"a".repeat(256)));
+        assert_eq!(short.0[0].value.as_ref().map(Vec::len), Some(256));
+        assert!(!matches(&short, &of(&other)), "{name}");
+    }
+}
+
+#[test]
 fn a_cookie_that_is_the_digest_of_another_is_another() {
     let names = ["cookie".to_string()];
     let stored = selecting(&names, &fields(&[("cookie", "a=1")]));

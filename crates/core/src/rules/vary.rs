@@ -1,14 +1,20 @@
 //! Which variant of a resource a request selects (RFC 9111 4.1).
 //!
 //! Values are compared in a normal form, so that differences which mean nothing do not part variants: white space around
-//! commas for every field, case and order for Accept, Accept-Charset, Accept-Encoding and Accept-Language. Of credentials only a
-//! digest is kept.
+//! commas for every field, case and order for Accept, Accept-Charset, Accept-Encoding and Accept-Language. Of credentials, and of
+//! what is long, only a digest is kept.
 
 use super::connection;
 use super::directives::{is_token, members, quoted_end};
 use crate::entry::{Head, MAX_SENT, Selected, Selecting, Variant};
 use crate::fields::Fields;
 use std::borrow::Cow;
+
+/// The longest normal form that is kept as it is, in bytes: the list of variants is read at every hit.
+const MAX_VALUE: usize = 256;
+
+/// What the digest of a longer one begins with, and no value does (RFC 9110 5.5).
+const DIGEST: u8 = 0;
 
 /// `*` among the members of Vary, or a field that the origin sees otherwise than we do: no request matches (RFC 9111 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +115,9 @@ fn only<'a>(name: &'a str, request: &'a Fields) -> Option<&'a [u8]> {
 /// can be spared: for lists of preferences in any form, and for other fields of one line without white space around commas.
 fn same(name: &str, stored: Option<&[u8]>, request: &Fields) -> bool {
     match stored {
-        Some(stored) if is_preference(name) => same_preferences(name, stored, request),
+        Some(stored) if is_preference(name) && stored.first() != Some(&DIGEST) => {
+            same_preferences(name, stored, request)
+        }
         _ if is_credential(name) => match (request.combined(name), stored) {
             (Some(value), Some(stored)) => blake3::hash(&normalise(name, &value)).as_bytes() == stored,
             (value, stored) => value.is_none() && stored.is_none(),
@@ -163,7 +171,13 @@ fn value<'a>(name: &str, request: &'a Fields) -> Option<Cow<'a, [u8]>> {
         Cow::Borrowed(value) => normalise(name, value),
         Cow::Owned(value) => Cow::Owned(normalise(name, &value).into_owned()),
     };
-    Some(if is_credential(name) { Cow::Owned(blake3::hash(&value).as_bytes().to_vec()) } else { value })
+    Some(match is_credential(name) {
+        true => Cow::Owned(blake3::hash(&value).as_bytes().to_vec()),
+        false if value.len() > MAX_VALUE => {
+            Cow::Owned([&[DIGEST], blake3::hash(&value).as_bytes().as_slice()].concat())
+        }
+        false => value,
+    })
 }
 
 /// No white space at the ends and around commas; quoted strings stay as they are.
