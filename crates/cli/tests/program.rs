@@ -354,6 +354,21 @@ fn warm_stores_what_a_list_names_and_says_what_it_could_not() {
     assert!(code == 1 && said.contains("1 of 3 URLs failed:\n/later: 503"), "{code} {out} {said}");
     let (code, out, said) = warm(&resumed);
     assert!(code == 1 && out.starts_with("1 URLs: 0 stored now"), "{code} {out} {said}");
+    // A line that was cut is asked for again, and spoils no other.
+    let done = folder.path().join("done.txt");
+    let noted = fs::read_to_string(&done).unwrap();
+    fs::write(&done, format!("{noted}/cu")).unwrap();
+    fs::write(&list, "/a\n/no-store\n/cut\n/later\n").unwrap();
+    let (_, out, said) = warm(&resumed);
+    assert!(out.starts_with("2 URLs: 1 stored now"), "{out} {said}");
+    assert!(fs::read_to_string(&done).unwrap().ends_with("\n/cut\n"));
+    // What is not of an earlier run is left alone.
+    let (code, out, said) = warm(&["urls.txt", "--resume", "urls.txt"]);
+    assert!(
+        code == 1 && out.is_empty() && said.contains("urls.txt is no file of an earlier run"),
+        "{code} {out} {said}"
+    );
+    assert!(list.exists());
     fs::write(&list, "/a\n/no-store\n").unwrap();
     let (code, out, _) = warm(&resumed);
     assert!(code == 0 && out.starts_with("0 URLs: ") && !folder.path().join("done.txt").exists(), "{code} {out}");

@@ -37,6 +37,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How many failures are named.
 const NAMED: usize = 10;
 
+/// How a file of `--resume` begins: no other is written to, or removed.
+const MARK: &str = "# terrace warm: these are done";
+
 /// What became of one URL.
 #[derive(Debug, PartialEq, Eq)]
 enum Warmed {
@@ -264,7 +267,9 @@ fn verdict(status: StatusCode, headers: &HeaderMap) -> Warmed {
     };
     let has = |name: &str| ours.params.get(name).is_some_and(|value| *value == BareItem::Boolean(true));
     let fresh = ours.params.get("ttl").and_then(|ttl| ttl.as_integer()).is_some_and(|ttl| i64::from(ttl) > 0);
-    if has("stored") || ours.params.contains_key("fwd-status") && status.is_success() {
+    // What another request has asked for at the same time is stored by that one.
+    let shared = has("collapsed") && status.is_success();
+    if has("stored") || shared || ours.params.contains_key("fwd-status") && status.is_success() {
         return Warmed::Stored;
     }
     if has("hit") && fresh {
@@ -308,10 +313,20 @@ impl Done {
             Err(why) if why.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.map_err(no)?,
         };
+        if !text.is_empty() && text.lines().next() != Some(MARK) {
+            return Err(Failure::no(format!(
+                "{} is no file of an earlier run, and would be removed: name one that is not there yet",
+                path.display()
+            )));
+        }
         // The last line may have been cut: it is asked for again.
-        let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(no)?;
-        Ok(Done { known: whole.lines().map(str::to_string).collect(), file: Some((file, path.into())) })
+        let whole = text.get(..text.rfind('\n').map_or(0, |end| end + 1)).unwrap_or_default();
+        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(no)?;
+        file.set_len(whole.len() as u64).map_err(no)?;
+        if whole.is_empty() {
+            file.write_all(format!("{MARK}\n").as_bytes()).map_err(no)?;
+        }
+        Ok(Done { known: whole.lines().skip(1).map(str::to_string).collect(), file: Some((file, path.into())) })
     }
 
     fn has(&self, url: &str) -> bool {
@@ -352,6 +367,7 @@ mod tests {
         assert_eq!(says(200, "terrace; fwd=uri-miss; stored"), Warmed::Stored);
         assert_eq!(says(200, "terrace; fwd=stale; fwd-status=304; detail=L1"), Warmed::Stored);
         assert_eq!(says(200, "terrace; hit; ttl=30; detail=L2"), Warmed::Was);
+        assert_eq!(says(200, "terrace; fwd=uri-miss; collapsed"), Warmed::Stored);
         assert_eq!(says(404, "terrace; fwd=uri-miss; stored"), Warmed::Stored);
         assert_eq!(says(200, "inner; hit, terrace; fwd=uri-miss; detail=no-store"), Warmed::Not("no-store".into()));
         assert!(matches!(says(200, "terrace; hit; ttl=-3; detail=\"L1, stale-if-error\""), Warmed::Failed(_)));

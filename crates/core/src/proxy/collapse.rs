@@ -163,7 +163,9 @@ impl Proxy {
         }
         count(&self.collapsing().collapsed);
         let outcome = Outcome::Collapsed { why, status: Some(came.status), from };
-        Shared::Answer(serve::stored(host, &self.sending, request, (found.entry, found.form), now, &outcome))
+        // A form that was made for this request is its own.
+        let sending = (!came.counted || found.form.is_some()).then_some(&self.sending);
+        Shared::Answer(serve::stored(host, sending, request, (found.entry, found.form), now, &outcome))
     }
 
     /// Answers when the request that was waited for has failed: each by what it may be answered itself. What the origin has said of its
@@ -187,7 +189,7 @@ impl Proxy {
             let outcome = Outcome::Collapsed { why, status: how.ok(), from };
             let held = (found.entry.clone(), found.form.clone());
             count(&self.collapsing().collapsed);
-            return Some(serve::stored(host, &self.sending, request, held, now, &outcome));
+            return Some(serve::stored(host, Some(&self.sending), request, held, now, &outcome));
         }
         let failure = how.err()?;
         count(&self.collapsing().collapsed);
@@ -197,8 +199,12 @@ impl Proxy {
     }
 
     /// Tells those that wait for this request that the origin has failed.
+    ///
+    /// What may be the doing of this request alone, a field that is too large or odd for the origin, is no answer to them: nothing is
+    /// said, and one of them takes over when this request is gone.
     pub(super) fn tell_failure(&self, request: &Lookable, how: Result<u16, Failure>) {
-        if let Some(lead) = &request.lead {
+        let own = matches!(how, Err(Failure::ConnectionTerminated | Failure::HttpProtocolError));
+        if let Some(lead) = request.lead.as_ref().filter(|_| !own) {
             lead.failed(how);
         }
         lease::leave(request, End::Failed);
@@ -230,8 +236,14 @@ impl Proxy {
     /// Gives those that wait what has come.
     pub(super) fn tell_whole(&self, request: &Lookable, entry: &Entry, status: u16) {
         if let Some(lead) = &request.lead {
-            lead.came(|| Came { entry: entry.clone(), status, held: None });
+            lead.came(|| self.came(entry.clone(), status, None));
         }
+    }
+
+    /// What those that wait are given. Its content counts once, however many they are.
+    pub(super) fn came(&self, mut entry: Entry, status: u16, held: Option<crate::decision::Tier>) -> Came {
+        let counted = serve::count_once(&self.sending, &mut entry.body);
+        Came { entry, status, held, counted }
     }
 
     /// Gives those that wait what the origin has confirmed, if they may have it.
@@ -245,7 +257,7 @@ impl Proxy {
             Ok(()) => {
                 let Some(lead) = &request.lead else { return };
                 lead.coming();
-                lead.came(|| Came { entry: found.entry.clone(), status: 304, held: Some(found.tier) });
+                lead.came(|| self.came(found.entry.clone(), 304, Some(found.tier)));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::rules::reuse::{self, Reuse};
 use crate::tiers::leases::{End, Lease, Taken};
 use crate::tiers::{Found, Lookup, Place, count};
 use crate::time::Timestamp;
-use crate::upstream::collapse::{Came, Lead, PATIENCE};
+use crate::upstream::collapse::{Lead, PATIENCE};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -120,12 +120,12 @@ impl Proxy {
         let now = host.now();
         if let Some(lead) = &request.lead {
             lead.coming();
-            lead.came(|| Came { entry: found.entry.clone(), status: found.entry.head.status, held: None });
+            lead.came(|| self.came(found.entry.clone(), found.entry.head.status, None));
         }
         count(&self.collapsing().collapsed);
         let outcome = Outcome::Collapsed { why, status: None, from: None };
         let shown = (found.entry.clone(), found.form.clone());
-        let answer = serve::stored(host, &self.sending, &request, shown, now, &outcome);
+        let answer = serve::stored(host, Some(&self.sending), &request, shown, now, &outcome);
         let own = host.clone();
         host.defer(async move {
             self.tiers(&own).promote(&found, now).await;

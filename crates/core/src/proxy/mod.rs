@@ -269,8 +269,14 @@ impl Proxy {
             None => self.is_due_early(host, &request, &found, now),
         };
         if is_behind {
-            let response =
-                serve::stored(host, &self.sending, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
+            let response = serve::stored(
+                host,
+                Some(&self.sending),
+                &request,
+                (found.entry.clone(), found.form.clone()),
+                now,
+                &outcome,
+            );
             self.refresh_in_background(host, request, found, now);
             return response;
         }
@@ -278,7 +284,7 @@ impl Proxy {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        serve::stored(host, &self.sending, &request, (found.entry, found.form), now, &outcome)
+        serve::stored(host, Some(&self.sending), &request, (found.entry, found.form), now, &outcome)
     }
 
     /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
@@ -386,7 +392,7 @@ impl Proxy {
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let shown = (found.entry.clone(), found.form.take());
-        let answer = serve::stored(host, &self.sending, &request, shown, now, &outcome);
+        let answer = serve::stored(host, Some(&self.sending), &request, shown, now, &outcome);
         let (proxy, own) = (self, host.clone());
         host.defer(async move { proxy.keep_update(&own, &request, &found, replaced, now).await });
         answer
@@ -423,7 +429,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
-        serve::stored(host, &self.sending, &request, (found.entry, found.form), trip.received, &outcome)
+        serve::stored(host, Some(&self.sending), &request, (found.entry, found.form), trip.received, &outcome)
     }
 
     /// The origin failed, and clients do not see it: it is left alone for a while, and the operator is told.

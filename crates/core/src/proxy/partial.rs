@@ -109,7 +109,7 @@ impl Proxy {
         };
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(206), stored: Some(Ok(())), from };
-        let answer = serve::stored(host, &self.sending, &request, (entry.clone(), None), host.now(), &outcome);
+        let answer = serve::stored(host, Some(&self.sending), &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
             self.put(&own, &request, &request.key, entry, &Place::Over(found), trip.received).await;

@@ -24,10 +24,10 @@ pub(super) const SENDING: usize = 160 << 20;
 /// Content up to this size is not counted: connections are bounded, and so is what they hold of it.
 const UNCOUNTED: usize = 64 << 10;
 
-/// Answers from a stored response (RFC 9111 4, 4.3.2; RFC 9110 13.2.2, 14.2, 15.4.5).
+/// Answers from a stored response, whose content is counted unless it counts already (RFC 9111 4, 4.3.2; RFC 9110 13.2.2, 14.2, 15.4.5).
 pub(super) fn stored<H: Host>(
     host: &H,
-    sending: &Budget,
+    sending: Option<&Budget>,
     request: &Lookable,
     (mut entry, form): (Entry, Option<Form>),
     now: Timestamp,
@@ -39,7 +39,7 @@ pub(super) fn stored<H: Host>(
         coding::show(&mut entry, form);
         size = size.max(entry.body.len());
     }
-    if size > UNCOUNTED && request.method != Method::HEAD {
+    if let Some(sending) = sending.filter(|_| size > UNCOUNTED && request.method != Method::HEAD) {
         let Some(held) = sending.take(size) else {
             let mut response = problem::response(Failure::Overloaded, &request_id(host));
             response.fields.append("retry-after", "1");
@@ -53,6 +53,16 @@ pub(super) fn stored<H: Host>(
     response.fields.append("age", age.to_string());
     report::describe(outcome, &mut response.fields);
     response
+}
+
+/// Counts content that goes out to many once. Whether it counts now, or need not.
+pub(super) fn count_once(sending: &Budget, content: &mut Bytes) -> bool {
+    if content.len() <= UNCOUNTED {
+        return true;
+    }
+    let Some(held) = sending.take(content.len()) else { return false };
+    *content = Bytes::from_owner(Counted { content: std::mem::take(content), _held: held });
+    true
 }
 
 /// The methods that pass; others do, too, but TRACE and CONNECT.

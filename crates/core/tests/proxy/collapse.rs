@@ -184,6 +184,28 @@ fn when_the_origin_fails_all_are_told_at_once_and_it_is_asked_once() {
 }
 
 #[test]
+fn a_failure_that_may_be_of_one_requests_own_making_is_not_for_the_others() {
+    for error in [OriginError::ConnectionTerminated, OriginError::HttpProtocolError] {
+        let mut cache = Cache::new("");
+        cache.origin(Script::After(200, Box::new(Script::Fail(error)))).origin(slow(200, 200, FRESH, "hello"));
+        let answers = crowd(&mut cache, 50);
+        let failed = answers.iter().filter(|a| a.status == 502).count();
+        assert_eq!((failed, cache.asked()), (1, 2), "{error:?}");
+        assert!(answers.iter().filter(|a| a.status == 200).all(|a| a.text() == "hello"));
+    }
+}
+
+#[test]
+fn large_content_that_many_are_sent_counts_once() {
+    let mut cache = Cache::new("");
+    let large: &'static str = Box::leak("x".repeat(12 << 20).into_boxed_str());
+    cache.origin(slow(200, 200, FRESH, large));
+    let answers = crowd(&mut cache, 20);
+    assert!(answers.iter().all(|a| (a.status, a.text().len()) == (200, large.len())), "{:?}", answers[0].status);
+    assert_eq!(cache.asked(), 1);
+}
+
+#[test]
 fn an_error_of_the_origin_is_for_whom_it_was_said_to_and_nobody_waits_for_a_second_one() {
     let mut cache = Cache::new("");
     for _ in 0..10 {

@@ -83,6 +83,8 @@ pub struct Came {
     pub status: u16,
     /// Where it was held, if the origin has confirmed it.
     pub held: Option<Tier>,
+    /// Whether its content counts already, once for all that are sent it.
+    pub counted: bool,
 }
 
 /// The objects that are being asked for.
