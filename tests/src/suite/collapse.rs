@@ -172,9 +172,8 @@ async fn when_the_origin_fails_all_are_told(world: World) {
         answer.is_problem(502);
         answer.has_tier("MISS");
     }
-    if world.host.is_one_instance() {
-        assert_eq!(collapsed(&answers), 9);
-    }
+    // A reset may be of one request's own making: whoever waited has asked for itself.
+    assert_eq!(collapsed(&answers), 0);
     origin.serve("/x", Reply::fresh("well again"));
     terrace.get("/x").await.has_body("well again");
 }
