@@ -8,6 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Runtime;
 
 pub type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -22,6 +23,12 @@ pub fn client() -> Result<Web, Failure> {
         .with_no_client_auth();
     let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// What such a command runs on.
+pub fn runtime() -> Result<Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|why| Failure::no(format!("no runtime: {why}")))
 }
 
 /// The last cause, which says most.

@@ -1,7 +1,7 @@
 //! `terrace purge`: asks a running terrace, here or anywhere, to forget.
 
 use crate::args::Purge;
-use crate::client::{cause, client};
+use crate::client::{cause, client, runtime};
 use crate::failure::Failure;
 use crate::serve::say;
 use bytes::Bytes;
@@ -27,11 +27,7 @@ pub fn run(args: &Purge) -> Result<(), Failure> {
         "everything": args.everything,
         "soft": args.soft,
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| Failure::no(format!("no runtime: {why}")))?;
-    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(args, &token, &document)).await });
+    let asked = runtime()?.block_on(async { tokio::time::timeout(PATIENCE, ask(args, &token, &document)).await });
     let (status, answer) = asked.map_err(|_| Failure::no(format!("{} does not answer", args.server)))??;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     match status {

@@ -82,6 +82,13 @@ impl Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selecting(pub Vec<Selected>);
 
+impl Selecting {
+    /// Names and values in normal form: what tells a variant from others.
+    pub fn values(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.0.iter().map(|field| (field.name.as_str(), field.value.as_deref()))
+    }
+}
+
 /// The longest value that is kept as it was sent beside its normal form, in bytes.
 pub const MAX_SENT: usize = 256;
 

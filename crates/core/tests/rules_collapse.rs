@@ -6,11 +6,27 @@ mod rules_support;
 use bytes::Bytes;
 use http::Method;
 use rules_support::{NOW, exchange, fields, fresh, rfc};
-use terrace_core::decision::NotCollapsed;
+use terrace_core::decision::{Failure, NotCollapsed};
 use terrace_core::entry::Entry;
-use terrace_core::rules::collapse::{Fit, Part, fit, part, shared};
+use terrace_core::rules::collapse::{Fit, Part, fit, may_be_its_own, part, shared};
 use terrace_core::rules::directives::RequestControl;
 use terrace_core::rules::storable::storable;
+
+#[test]
+fn which_failures_are_for_others() {
+    use Failure::*;
+    for (failure, own) in [
+        (ConnectionTerminated, true),
+        (HttpProtocolError, true),
+        (ConnectionRefused, false),
+        (ConnectionTimeout, false),
+        (DnsError, false),
+        (HttpResponseTimeout, false),
+        (TlsError, false),
+    ] {
+        assert_eq!(may_be_its_own(failure), own, "{failure:?}");
+    }
+}
 
 #[test]
 fn what_a_request_may_do() {

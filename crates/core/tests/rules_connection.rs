@@ -138,6 +138,10 @@ fn a_twin_of_a_chosen_field_is_known_by_it() {
     remove_twins(&mut request, keyed.iter().map(String::as_str));
     assert_eq!(names(&request), ["x-tenant", "x_tenants", "x", "api_key"]);
     assert!(!has_twin(&request, &keyed));
+    assert!(
+        has_twin(&request, &["api-key".to_string()]) && has_twin(&request, &["x_tenant".to_string()]),
+        "either way"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod list;
 
 use crate::args::Warm;
-use crate::client::{Web, cause, client};
+use crate::client::{Web, cause, client, runtime};
 use crate::failure::Failure;
 use crate::serve::say;
 use bytes::Bytes;
@@ -94,11 +94,7 @@ impl Sums {
 }
 
 pub fn run(args: &Warm) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| Failure::no(format!("no runtime: {why}")))?;
-    runtime.block_on(warm(args))
+    runtime()?.block_on(warm(args))
 }
 
 async fn warm(args: &Warm) -> Result<(), Failure> {

@@ -6,7 +6,7 @@
 use super::lease::{self, Leased};
 use super::{Lookable, Proxy, request_id, serve};
 use crate::config::Collapse;
-use crate::decision::{Failure, Forward, NotCollapsed, Outcome, ServedStale};
+use crate::decision::{Failure, Forward, NotCollapsed, Outcome, ServedStale, Tier};
 use crate::entry::Entry;
 use crate::host::Host;
 use crate::key;
@@ -14,7 +14,7 @@ use crate::message::Response;
 use crate::report::{self, problem};
 use crate::rules::collapse::{self, Fit, Part};
 use crate::rules::storable::Plan;
-use crate::rules::{coding, reuse, vary};
+use crate::rules::{coding, vary};
 use crate::tiers::leases::End;
 use crate::tiers::{Found, Place, count};
 use crate::time::Timestamp;
@@ -60,22 +60,22 @@ impl Proxy {
         why: Forward,
         looked: Looked,
     ) -> Next<H::Stream> {
-        let boarding = match self.policy_of(&request.target).collapse {
+        let boarding = match self.config.policy_at(request.route).collapse {
             _ if !self.may_fetch(&request) => Boarding::Alone(NotCollapsed::Off),
             Collapse::Off => Boarding::Alone(NotCollapsed::Off),
             Collapse::Local | Collapse::Global => self.board(&request, &place, looked, host.now()),
         };
         match boarding {
             Boarding::Alone(_) => {}
-            Boarding::Lead(lead) => request.lead = Some(lead),
-            Boarding::Landed if request.rounds < PATIENCE => return again(request),
+            Boarding::Lead(lead) => request.sharing.lead = Some(lead),
+            Boarding::Landed if request.sharing.rounds < PATIENCE => return again(request),
             Boarding::Landed => {}
             Boarding::Follow(follow) => match follow.hear(host, self.longest_wait()).await {
-                Heard::Lead(lead) => request.lead = Some(lead),
+                Heard::Lead(lead) => request.sharing.lead = Some(lead),
                 Heard::Alone(_) => count(&self.collapsing().in_vain),
                 Heard::News(News::Came(came)) => match self.share(host, &request, &follow, &came, why).await {
                     Shared::Answer(response) => return Next::Answer(response),
-                    Shared::Again if request.rounds < PATIENCE => return again(request),
+                    Shared::Again if request.sharing.rounds < PATIENCE => return again(request),
                     Shared::Again | Shared::No => count(&self.collapsing().in_vain),
                 },
                 Heard::News(news) => match self.share_failure(host, &request, &place, &news, why) {
@@ -84,15 +84,15 @@ impl Proxy {
                 },
             },
         }
-        if let Some(lead) = &request.lead
-            && self.policy_of(&request.target).collapse == Collapse::Global
+        if let Some(lead) = &request.sharing.lead
+            && self.config.policy_at(request.route).collapse == Collapse::Global
         {
             match self.lease(host, &request, &place, lead).await {
                 Leased::Came(found) => return Next::Answer(self.share_globally(host, request, *found, why)),
-                Leased::Ask(lease) => request.lease = lease,
+                Leased::Ask(lease) => request.sharing.lease = lease,
             }
         }
-        let lease = request.lease.clone();
+        let lease = request.sharing.lease.clone();
         let answer = self.clone().forward(host, request, place, why).await;
         if let Some(lease) = lease {
             self.end_lease_early(host, lease);
@@ -117,9 +117,7 @@ impl Proxy {
             (Some(Habit::Alone), _) => return Boarding::Alone(NotCollapsed::NotStored),
             (_, Place::Over(found)) => found.key,
             (Some(Habit::Varies(names)), _) => {
-                let selecting = vary::selecting(&names, &request.fields).0;
-                let values = selecting.iter().map(|field| (field.name.as_str(), field.value.as_deref()));
-                key::variant(&request.key, 0, values)
+                key::variant(&request.key, 0, vary::selecting(&names, &request.fields).values())
             }
             (None, _) => request.key,
         };
@@ -156,7 +154,7 @@ impl Proxy {
         {
             coding::vary_on_encoding(&mut head.fields);
         }
-        let tier = came.held.unwrap_or(crate::decision::Tier::L2);
+        let tier = came.held.unwrap_or(Tier::L2);
         let mut found = Found { entry, tier, key: request.key, life: 0, form: None };
         if !self.open(host, request, &mut found, true).await {
             return Shared::No;
@@ -180,16 +178,12 @@ impl Proxy {
     ) -> Option<Response<H::Stream>> {
         let News::Failed(how) = news else { return None };
         let now = host.now();
-        let usable = place.found().filter(|found| {
-            let head = &found.entry.head;
-            request.is_answered_by(head) && reuse::may_serve_on_error(&head.freshness, &request.control, now)
-        });
-        if let Some(found) = usable {
+        if let Some(found) = place.found().filter(|found| request.may_have_on_error(&found.entry.head, now)) {
             let from = Some((found.tier, Some(ServedStale::IfError)));
             let outcome = Outcome::Collapsed { why, status: how.ok(), from };
             let held = (found.entry.clone(), found.form.clone());
             count(&self.collapsing().collapsed);
-            return Some(serve::stored(host, Some(&self.sending), request, held, now, &outcome));
+            return Some(self.stored(host, request, held, now, &outcome));
         }
         let failure = how.err()?;
         count(&self.collapsing().collapsed);
@@ -198,13 +192,10 @@ impl Proxy {
         Some(response)
     }
 
-    /// Tells those that wait for this request that the origin has failed.
-    ///
-    /// What may be the doing of this request alone, a field that is too large or odd for the origin, is no answer to them: nothing is
-    /// said, and one of them takes over when this request is gone.
+    /// Tells those that wait for this request that the origin has failed. Where that may be its own doing nothing is said, and one of
+    /// them takes over when it is gone.
     pub(super) fn tell_failure(&self, request: &Lookable, how: Result<u16, Failure>) {
-        let own = matches!(how, Err(Failure::ConnectionTerminated | Failure::HttpProtocolError));
-        if let Some(lead) = request.lead.as_ref().filter(|_| !own) {
+        if let Some(lead) = request.sharing.lead.as_ref().filter(|_| !how.is_err_and(collapse::may_be_its_own)) {
             lead.failed(how);
         }
         lease::leave(request, End::Failed);
@@ -212,7 +203,7 @@ impl Proxy {
 
     /// Tells those that wait that what has come is for this request alone, and remembers it.
     pub(super) fn tell_alone(&self, request: &Lookable, why: NotCollapsed, now: Timestamp) {
-        if let Some(lead) = &request.lead {
+        if let Some(lead) = &request.sharing.lead {
             lead.not_shared(why);
         }
         lease::leave(request, End::Alone);
@@ -230,18 +221,18 @@ impl Proxy {
         }
         let names = plan.selecting.0.iter().map(|field| field.name.as_str());
         self.habits.shared(&request.key, names, now);
-        request.lead.as_ref().map(Lead::coming)
+        request.sharing.lead.as_ref().map(Lead::coming)
     }
 
     /// Gives those that wait what has come.
     pub(super) fn tell_whole(&self, request: &Lookable, entry: &Entry, status: u16) {
-        if let Some(lead) = &request.lead {
+        if let Some(lead) = &request.sharing.lead {
             lead.came(|| self.came(entry.clone(), status, None));
         }
     }
 
     /// What those that wait are given. Its content counts once, however many they are.
-    pub(super) fn came(&self, mut entry: Entry, status: u16, held: Option<crate::decision::Tier>) -> Came {
+    pub(super) fn came(&self, mut entry: Entry, status: u16, held: Option<Tier>) -> Came {
         let counted = serve::count_once(&self.sending, &mut entry.body);
         Came { entry, status, held, counted }
     }
@@ -255,7 +246,7 @@ impl Proxy {
         match shared {
             Err(why) => self.tell_alone(request, why, now),
             Ok(()) => {
-                let Some(lead) = &request.lead else { return };
+                let Some(lead) = &request.sharing.lead else { return };
                 lead.coming();
                 lead.came(|| self.came(found.entry.clone(), 304, Some(found.tier)));
             }
@@ -273,9 +264,9 @@ enum Shared<S> {
     No,
 }
 
-fn again<S>(request: Lookable) -> Next<S> {
-    let rounds = request.rounds + 1;
-    Next::Again(Box::new(Lookable { rounds, ..request }))
+fn again<S>(mut request: Lookable) -> Next<S> {
+    request.sharing.rounds += 1;
+    Next::Again(Box::new(request))
 }
 
 impl Lookable {
@@ -287,7 +278,7 @@ impl Lookable {
 
     /// What was asked for is where others find it.
     pub(super) fn stored(&self, now: Timestamp) {
-        if let Some(lead) = &self.lead {
+        if let Some(lead) = &self.sharing.lead {
             lead.stored(now);
         }
     }

@@ -3,7 +3,7 @@
 //! Who leads in its instance takes a lease in L2 first. Where another instance has it, that is waited for, and what it has stored is found
 //! in L2, whatever L1 still shows.
 
-use super::{Lookable, Proxy, serve};
+use super::{Lookable, Proxy};
 use crate::config::Collapse;
 use crate::decision::{Forward, NotCollapsed, Outcome};
 use crate::host::Host;
@@ -64,7 +64,7 @@ impl Proxy {
         request: &Lookable,
         found: &Found,
     ) -> Option<Option<Rc<Lease>>> {
-        if self.policy_of(&request.target).collapse != Collapse::Global {
+        if self.config.policy_at(request.route).collapse != Collapse::Global {
             return Some(None);
         }
         let tiers = self.tiers(host);
@@ -118,14 +118,14 @@ impl Proxy {
         why: Forward,
     ) -> Response<H::Stream> {
         let now = host.now();
-        if let Some(lead) = &request.lead {
+        if let Some(lead) = &request.sharing.lead {
             lead.coming();
             lead.came(|| self.came(found.entry.clone(), found.entry.head.status, None));
         }
         count(&self.collapsing().collapsed);
         let outcome = Outcome::Collapsed { why, status: None, from: None };
         let shown = (found.entry.clone(), found.form.clone());
-        let answer = serve::stored(host, Some(&self.sending), &request, shown, now, &outcome);
+        let answer = self.stored(host, &request, shown, now, &outcome);
         let own = host.clone();
         host.defer(async move {
             self.tiers(&own).promote(&found, now).await;
@@ -136,7 +136,7 @@ impl Proxy {
 
     /// Waits for the origin, and renews the lease that is held meanwhile.
     pub(super) async fn leased<H: Host, T>(&self, host: &H, request: &Lookable, work: impl Future<Output = T>) -> T {
-        let Some(lease) = &request.lease else { return work.await };
+        let Some(lease) = &request.sharing.lease else { return work.await };
         let tiers = self.tiers(host);
         let (mut work, mut keep) = (pin!(work), pin!(tiers.keep_lease(lease)));
         poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -151,7 +151,7 @@ impl Proxy {
 
     /// Ends the lease of a request that is over.
     pub(super) async fn end_lease<H: Host>(&self, host: &H, request: &Lookable) {
-        if let Some(lease) = &request.lease {
+        if let Some(lease) = &request.sharing.lease {
             self.tiers(host).end_lease(lease).await;
         }
     }
@@ -168,7 +168,7 @@ impl Proxy {
 
 /// What is left of the lease of a request, where it has one.
 pub(super) fn leave(request: &Lookable, end: End) {
-    if let Some(lease) = &request.lease {
+    if let Some(lease) = &request.sharing.lease {
         lease.leave(end);
     }
 }

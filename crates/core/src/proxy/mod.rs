@@ -11,6 +11,7 @@
 //! ```
 
 mod admin;
+mod ask;
 mod check;
 mod coding;
 mod collapse;
@@ -27,10 +28,8 @@ mod transfer;
 mod variance;
 
 use crate::capture::{BUDGET, Budget};
-use crate::config::{CacheMode, Config, Policy, RequestDirectives};
+use crate::config::{CacheMode, Config, Policy, RequestDirectives, RouteId};
 use crate::decision::{Failure, Forward, MustValidate, Outcome, ServedStale, Tier};
-use crate::entry::Head;
-use crate::fields::Fields;
 use crate::host::Host;
 use crate::key::{self, Key, Parts};
 use crate::log::Log;
@@ -38,7 +37,7 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
-use crate::rules::{cdn_loop, connection, range, reduce, update, validate};
+use crate::rules::{cdn_loop, connection, reduce, update};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
@@ -47,11 +46,10 @@ use crate::time::Timestamp;
 use crate::upstream::backoff::{self, Backoff};
 use crate::upstream::collapse::habits::Habits;
 use crate::upstream::collapse::{Flights, Looked};
-use crate::upstream::{self, Ask};
 use collapse::Next;
 use content::Taken;
 use http::{Method, StatusCode};
-use request::{Lookable, Trip, exchange, url_of};
+use request::{Lookable, Sharing, Trip, exchange, url_of};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -195,21 +193,9 @@ impl Proxy {
                 (Method::GET, key, Some(content))
             }
         };
-        let request = Lookable {
-            method,
-            scheme,
-            authority,
-            target,
-            fields,
-            client,
-            control,
-            key,
-            route,
-            content,
-            lead: None,
-            lease: None,
-            rounds: 0,
-        };
+        let sharing = Sharing::default();
+        let request =
+            Lookable { method, scheme, authority, target, fields, client, control, key, route, content, sharing };
         self.lookup(&host, request).await
     }
 
@@ -222,8 +208,12 @@ impl Proxy {
         self.config.origin.url.as_ref().map_or("", |url| url.as_str())
     }
 
+    fn route_of(&self, target: &str) -> RouteId {
+        self.config.route(target.split_once('?').map_or(target, |(path, _)| path))
+    }
+
     fn policy_of(&self, target: &str) -> &Policy {
-        self.config.policy(target.split_once('?').map_or(target, |(path, _)| path))
+        self.config.policy_at(self.route_of(target))
     }
 
     /// Whether the origin may be asked at all.
@@ -264,19 +254,12 @@ impl Proxy {
         now: Timestamp,
     ) -> Response<H::Stream> {
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
-        let is_behind = match stale {
+        let refreshes = match stale {
             Some(stale) => stale == ServedStale::WhileRevalidate,
             None => self.is_due_early(host, &request, &found, now),
         };
-        if is_behind {
-            let response = serve::stored(
-                host,
-                Some(&self.sending),
-                &request,
-                (found.entry.clone(), found.form.clone()),
-                now,
-                &outcome,
-            );
+        if refreshes {
+            let response = self.stored(host, &request, (found.entry.clone(), found.form.clone()), now, &outcome);
             self.refresh_in_background(host, request, found, now);
             return response;
         }
@@ -284,7 +267,7 @@ impl Proxy {
             let (proxy, own, found) = (self.clone(), host.clone(), found.clone());
             host.defer(async move { proxy.tiers(&own).promote(&found, now).await });
         }
-        serve::stored(host, Some(&self.sending), &request, (found.entry, found.form), now, &outcome)
+        self.stored(host, &request, (found.entry, found.form), now, &outcome)
     }
 
     /// What we hold must not be used without asking: ask, unless the route is offline or the origin needs a rest.
@@ -327,10 +310,7 @@ impl Proxy {
         let held = place.found().map(|found| &found.entry.head).filter(|head| request.is_answered_by(head));
         let answer = self.ask(host, &request, held).await;
         let trip = Trip { why, sent, received: host.now() };
-        let usable = |found: &Found| {
-            let head = &found.entry.head;
-            request.is_answered_by(head) && reuse::may_serve_on_error(&head.freshness, &request.control, trip.received)
-        };
+        let usable = |found: &Found| request.may_have_on_error(&found.entry.head, trip.received);
         match (answer, place) {
             (Err(failure), Place::Over(found)) if usable(&found) => {
                 self.tell_failure(&request, Err(failure));
@@ -392,7 +372,7 @@ impl Proxy {
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(304), stored: None, from };
         let shown = (found.entry.clone(), found.form.take());
-        let answer = serve::stored(host, Some(&self.sending), &request, shown, now, &outcome);
+        let answer = self.stored(host, &request, shown, now, &outcome);
         let (proxy, own) = (self, host.clone());
         host.defer(async move { proxy.keep_update(&own, &request, &found, replaced, now).await });
         answer
@@ -429,7 +409,7 @@ impl Proxy {
     ) -> Response<H::Stream> {
         let from = Some((found.tier, Some(ServedStale::IfError)));
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status, stored: None, from };
-        serve::stored(host, Some(&self.sending), &request, (found.entry, found.form), trip.received, &outcome)
+        self.stored(host, &request, (found.entry, found.form), trip.received, &outcome)
     }
 
     /// The origin failed, and clients do not see it: it is left alone for a while, and the operator is told.
@@ -438,51 +418,6 @@ impl Proxy {
         if let Some(more) = self.log.say(now) {
             host.warn(&format!("what is stored is served, since the origin {} failed: {why}{more}", self.origin()));
         }
-    }
-
-    /// Sends the request on; `held` makes it conditional (RFC 9111 4.3.1).
-    async fn ask<H: Host>(
-        &self,
-        host: &H,
-        request: &Lookable,
-        held: Option<&Head>,
-    ) -> Result<Response<H::Stream>, Failure> {
-        let mut fields = request.fields.clone();
-        match held {
-            Some(head) if request.is_conditional() => validate::conditional(head, &mut fields),
-            _ => {
-                // The client's own conditions are answered here, once the whole response is held: a 304 would leave the
-                // cache as empty as it was.
-                fields.retain(|name, _| name != "if-none-match" && name != "if-modified-since");
-                if !range::may_be_sent(&fields) {
-                    fields.retain(|name, _| name != "range" && name != "if-range");
-                }
-            }
-        }
-        self.send(host, request, fields).await
-    }
-
-    /// Sends the request on with these fields.
-    async fn send<H: Host>(
-        &self,
-        host: &H,
-        request: &Lookable,
-        fields: Fields,
-    ) -> Result<Response<H::Stream>, Failure> {
-        let (method, body) = match &request.content {
-            None => (&request.method, Body::Empty),
-            Some(content) if content.bytes.is_empty() => (&content.method, Body::Empty),
-            Some(content) => (&content.method, Body::Full(content.bytes.clone())),
-        };
-        let (method, target, client) = (method.clone(), &request.target, request.client);
-        let ask = Ask { method, target, fields, body, client };
-        let fetch = upstream::fetch(host, &self.config, ask);
-        let response = match &request.lead {
-            Some(lead) => lead.alive(host, self.leased(host, request, fetch)).await?,
-            None => fetch.await?,
-        };
-        self.note_marks(host, &response.fields);
-        Ok(response)
     }
 
     fn fail<H: Host>(&self, host: &H, failure: Failure, why: Option<Forward>) -> Response<H::Stream> {

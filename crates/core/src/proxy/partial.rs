@@ -1,7 +1,7 @@
 //! Parts: what is done where one is held and another, or the whole, is asked for; and how a new one joins what is held
 //! (RFC 9111 3.3, 3.4).
 
-use super::{Lookable, Proxy, Trip, exchange, serve};
+use super::{Lookable, Proxy, Trip, exchange};
 use crate::decision::{Forward, Outcome};
 use crate::entry::{Entry, Head, Part};
 use crate::fields::Fields;
@@ -109,7 +109,7 @@ impl Proxy {
         };
         let from = Some((found.tier, None));
         let outcome = Outcome::Forwarded { why, detail: None, status: Some(206), stored: Some(Ok(())), from };
-        let answer = serve::stored(host, Some(&self.sending), &request, (entry.clone(), None), host.now(), &outcome);
+        let answer = self.stored(host, &request, (entry.clone(), None), host.now(), &outcome);
         let own = host.clone();
         host.defer(async move {
             self.put(&own, &request, &request.key, entry, &Place::Over(found), trip.received).await;

@@ -1,6 +1,6 @@
 //! Not for the cache: what goes to the origin and back as it is, and what that makes invalid (RFC 9111 4.4).
 
-use super::{Lookable, Proxy, Trip, serve, url_of};
+use super::{Lookable, Proxy, Sharing, Trip, serve, url_of};
 use crate::config::CacheMode;
 use crate::decision::{Failure, Forward, Outcome};
 use crate::host::Host;
@@ -50,7 +50,7 @@ impl Proxy {
             (reduce::target(target, &policy.query).into_owned(), fields)
         };
         let (own_target, own_fields) = reduced(&target);
-        let route = self.config.route(target.split_once('?').map_or(&*target, |(path, _)| path));
+        let route = self.route_of(&target);
         let policy = self.config.policy_at(route);
         let parts =
             Parts { origin: self.origin(), scheme, authority: &authority, target: &own_target, fields: &own_fields };
@@ -99,21 +99,9 @@ impl Proxy {
         self.invalidate_again(host, failed);
         let answers_get = method == Method::POST && response.fields.contains("content-location");
         if answers_get && reduce::is_reduced(&target, &fields, policy) {
-            let request = Lookable {
-                method,
-                scheme,
-                authority,
-                target,
-                fields,
-                client,
-                control,
-                key,
-                route,
-                content: None,
-                lead: None,
-                lease: None,
-                rounds: 0,
-            };
+            let (content, sharing) = (None, Sharing::default());
+            let request =
+                Lookable { method, scheme, authority, target, fields, client, control, key, route, content, sharing };
             return self.received(host, request, Place::New(life), trip, response);
         }
         let status = Some(response.status.as_u16());

@@ -17,11 +17,10 @@ impl Proxy {
     /// Whether what is fresh is to be refreshed behind this answer.
     pub(super) fn is_due_early<H: Host>(&self, host: &H, request: &Lookable, found: &Found, now: Timestamp) -> bool {
         let Found { entry, .. } = found;
-        // The policy of the request is looked for only near the end.
         if !early::is_near(&entry.head.freshness, MAX_EARLY_REFRESH, now) {
             return false;
         }
-        let beta = self.policy_of(&request.target).early_refresh;
+        let beta = self.config.policy_at(request.route).early_refresh;
         entry.head.part.is_none()
             && early::is_due(&entry.head.freshness, beta, || host.random(), now)
             && self.may_fetch(request)
@@ -39,8 +38,8 @@ impl Proxy {
         if self.backoff.holds(&request.key, now) {
             return;
         }
-        request.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), now);
-        if request.lead.is_none() {
+        request.sharing.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), now);
+        if request.sharing.lead.is_none() {
             return;
         }
         let own = host.clone();
@@ -50,7 +49,7 @@ impl Proxy {
                 request.fields.remove("range");
             }
             let Some(lease) = self.lease_behind(&own, &request, &found).await else { return };
-            request.lease = lease.clone();
+            request.sharing.lease = lease.clone();
             let sent = own.now();
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;
             let trip = Trip { why: Forward::Stale, sent, received: own.now() };

@@ -3,11 +3,12 @@
 use super::content::Content;
 use crate::config::RouteId;
 use crate::decision::Forward;
+use crate::entry::Head;
 use crate::fields::Fields;
 use crate::key::Key;
 use crate::message::Response;
-use crate::rules::Exchange;
 use crate::rules::directives::RequestControl;
+use crate::rules::{Exchange, reuse};
 use crate::tiers::leases::Lease;
 use crate::time::Timestamp;
 use crate::upstream::collapse::Lead;
@@ -30,6 +31,13 @@ pub(super) struct Lookable {
     pub(super) route: RouteId,
     /// Where its content is part of the key; it is then answered as a GET is.
     pub(super) content: Option<Content>,
+    /// How it shares a fetch with others.
+    pub(super) sharing: Sharing,
+}
+
+/// What a request has to do with others for the same object.
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
     /// Where others wait for what it asks for.
     pub(super) lead: Option<Lead>,
     /// Under which lease it asks.
@@ -53,6 +61,11 @@ impl Lookable {
     /// The request's URL as the client used it.
     pub(super) fn url(&self) -> String {
         url_of(self.scheme, &self.authority, &self.target)
+    }
+
+    /// Whether what is stored may be sent to it where the origin fails, stale as it is (RFC 9111 4.2.4).
+    pub(super) fn may_have_on_error(&self, head: &Head, now: Timestamp) -> bool {
+        self.is_answered_by(head) && reuse::may_serve_on_error(&head.freshness, &self.control, now)
     }
 
     /// Whether the origin may be asked conditionally, or for the rest of a part, in its place.

@@ -1,6 +1,6 @@
 //! From a stored response to the client's: preconditions, ranges, HEAD, and the fields that say where it came from.
 
-use super::{Lookable, request_id};
+use super::{Lookable, Proxy, request_id};
 use crate::capture::{Budget, Counted};
 use crate::decision::{Failure, Forward, Outcome};
 use crate::entry::coded::Form;
@@ -53,6 +53,20 @@ pub(super) fn stored<H: Host>(
     response.fields.append("age", age.to_string());
     report::describe(outcome, &mut response.fields);
     response
+}
+
+impl Proxy {
+    /// Answers from a stored response, whose content counts until the client has taken it.
+    pub(super) fn stored<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        shown: (Entry, Option<Form>),
+        now: Timestamp,
+        outcome: &Outcome,
+    ) -> Response<H::Stream> {
+        stored(host, Some(&self.sending), request, shown, now, outcome)
+    }
 }
 
 /// Counts content that goes out to many once. Whether it counts now, or need not.

@@ -4,7 +4,7 @@ use super::directives::RequestControl;
 use super::freshness::Freshness;
 use super::reuse::{self, Reuse};
 use super::vary;
-use crate::decision::NotCollapsed;
+use crate::decision::{Failure, NotCollapsed};
 use crate::entry::Head;
 use crate::fields::Fields;
 use crate::time::Timestamp;
@@ -47,6 +47,12 @@ pub fn shared(freshness: &Freshness, is_part: bool, now: Timestamp) -> Result<()
         (_, true) => Err(NotCollapsed::NotFresh),
         _ => Ok(()),
     }
+}
+
+/// Whether a request may have failed by its own doing, and others would not: many an origin ends the connection where a field is too
+/// large or odd for it. Such a failure is no answer to others, or one of them could keep an object from all.
+pub fn may_be_its_own(failure: Failure) -> bool {
+    matches!(failure, Failure::ConnectionTerminated | Failure::HttpProtocolError)
 }
 
 /// Whether a response that another request has asked for answers this one.

@@ -160,8 +160,7 @@ pub fn remove_twins<'a>(fields: &mut Fields, names: impl Iterator<Item = &'a str
 
 /// Whether a request has a twin of one of these fields.
 pub fn has_twin(fields: &Fields, names: &[String]) -> bool {
-    let twin = |name: &str| name.contains('_') && names.iter().any(|other| is_twin_of(name, other));
-    fields.as_list().iter().any(|(name, _)| twin(name))
+    fields.as_list().iter().any(|(name, _)| names.iter().any(|other| is_twin_of(name, other)))
 }
 
 fn is_twin_of(name: &str, other: &str) -> bool {
@@ -171,12 +170,7 @@ fn is_twin_of(name: &str, other: &str) -> bool {
 
 /// Whether a name is that of a field with a meaning but for `_` in place of `-`: CGI and its kin do not tell the two apart.
 fn is_twin(name: &str) -> bool {
-    if !name.contains('_') {
-        return false;
-    }
-    let other = name.replace('_', "-");
-    let other = other.as_str();
-    HOP_BY_HOP.contains(&other) || UNKEYED.contains(&other) || END_TO_END.contains(&other)
+    name.contains('_') && HOP_BY_HOP.iter().chain(&UNKEYED).chain(&END_TO_END).any(|other| is_twin_of(name, other))
 }
 
 /// Takes one from Max-Forwards, which counts for OPTIONS (RFC 9110 7.6.2). Whether the request may go on: at zero, its recipient is

@@ -434,11 +434,7 @@ impl<H: Host> Tiers<'_, H> {
 }
 
 fn variant_key(primary: &Key, first: &Head, selecting: &Selecting) -> Key {
-    key::variant(
-        primary,
-        first.generation,
-        selecting.0.iter().map(|field| (field.name.as_str(), field.value.as_deref())),
-    )
+    key::variant(primary, first.generation, selecting.values())
 }
 
 /// Where the variant is that differs from `first` in the values of the same fields: L1 may show a list that is older than it.
