@@ -24,6 +24,7 @@ mod record;
 mod refresh;
 mod request;
 mod serve;
+mod tend;
 mod transfer;
 mod variance;
 
@@ -75,6 +76,7 @@ pub struct Proxy {
     joining: RefCell<HashSet<Key>>,
     compressing: Cell<usize>,
     variances: Variances,
+    swept: Cell<Option<Timestamp>>,
     log: Log,
 }
 
@@ -100,6 +102,7 @@ impl Proxy {
             joining: RefCell::default(),
             compressing: Cell::default(),
             variances: Variances::default(),
+            swept: Cell::default(),
             log: Log::default(),
         }
     }
@@ -119,7 +122,7 @@ impl Proxy {
         &self.counters
     }
 
-    /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
+    /// Removes from L2 what is over. [`Self::tend`] does it when it is due.
     pub async fn sweep<H: Host>(&self, host: &H) {
         self.tiers(host).sweep(host.now()).await;
     }

@@ -15,5 +15,6 @@ mod loops;
 mod memory;
 mod partial;
 mod purge;
+mod tend;
 mod tiers;
 mod variance;

@@ -215,6 +215,14 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.sweep(&host).await }));
     }
 
+    /// The same for all that is due. Returns how soon something will be again.
+    pub fn tend(&mut self) -> Duration {
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        let again = self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.tend(&host).await }));
+        self.pool.run_until_stalled();
+        again
+    }
+
     /// The tiers, which know the purges, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
         let tiers = Tiers {
