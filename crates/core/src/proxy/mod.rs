@@ -27,6 +27,7 @@ mod serve;
 mod tend;
 mod transfer;
 mod variance;
+mod watch;
 
 use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives, RouteId};
@@ -56,6 +57,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use variance::Variances;
+use watch::Watching;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
@@ -77,6 +79,7 @@ pub struct Proxy {
     compressing: Cell<usize>,
     variances: Variances,
     swept: Cell<Option<Timestamp>>,
+    watching: Watching,
     log: Log,
 }
 
@@ -103,6 +106,7 @@ impl Proxy {
             compressing: Cell::default(),
             variances: Variances::default(),
             swept: Cell::default(),
+            watching: Watching::default(),
             log: Log::default(),
         }
     }
@@ -141,6 +145,7 @@ impl Proxy {
         if request.method.as_str() == "PURGE" && self.config.admin_token.is_some() {
             return self.purge_own_url(&host, request).await;
         }
+        self.watch_behind(&host);
         // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
         request.fields.join("cookie", b"; ");
         if request.method == Method::OPTIONS && !connection::take_forward(&mut request.fields) {

@@ -16,9 +16,10 @@ impl Proxy {
     /// Does what is due without a request, and says how soon something will be again: in a second at the earliest, in 15 minutes at
     /// the latest. To call it before costs nothing. What fails is counted and told to the operator.
     pub async fn tend<H: Host>(self: &Rc<Self>, host: &H) -> Duration {
+        let watch = self.watch(host).await;
         let sweep = self.sweep_if_due(host).await;
         let (least, most) = AGAIN;
-        sweep.clamp(least, most)
+        watch.min(sweep).clamp(least, most)
     }
 
     /// Removes from L2 what is over, unless that was done lately. Returns how long it will not be due.

@@ -10,6 +10,7 @@ pub mod leases;
 pub mod memory;
 pub mod purges;
 pub mod sql;
+pub mod watches;
 
 use crate::config::{Admit, Config};
 use crate::decision::Tier;

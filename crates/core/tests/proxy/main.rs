@@ -18,3 +18,4 @@ mod purge;
 mod tend;
 mod tiers;
 mod variance;
+mod watch;
