@@ -1,5 +1,5 @@
 //! What a watched document says has changed, and JSON Pointer (RFC 6901).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use serde_json::json;
 use std::time::Duration;
