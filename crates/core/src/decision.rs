@@ -213,8 +213,8 @@ reasons! {
         Failed = "the origin gave no answer: see whether it is up",
         /// It gave another one.
         Status = "the answer is no 200: see whether `url` is right, and whether it needs a field of origin.headers",
-        /// It came in a content coding, though none was asked for (RFC 9110 12.5.3).
-        Encoded = "it came in a content coding that was not asked for: have the origin send it as it is",
+        /// It came in a content coding that is not gzip, or not to be undone, though none was asked for (RFC 9110 12.5.3).
+        Encoded = "it came in a content coding that was not asked for: have the origin send it as it is, or in gzip",
         /// It was cut, is larger than what is read, or there was no memory for it.
         NotWhole = "it did not come whole, or is larger than 256 KiB: watch a smaller document",
         /// It is no JSON (RFC 8259).

@@ -6,6 +6,7 @@ use super::{Proxy, content};
 use crate::capture::Capture;
 use crate::config::Watch;
 use crate::decision::Unread;
+use crate::entry::coded::Coding;
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Response};
@@ -16,6 +17,7 @@ use crate::tiers::watches::{Asked, Turn};
 use crate::time::{Timestamp, millis};
 use crate::upstream::{self, Ask, backoff};
 use crate::watch::{self, MAX_DOCUMENT, Seen};
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use std::cell::RefCell;
@@ -179,19 +181,20 @@ impl Proxy {
                 return Err(Fault { retry_after, ..Fault::of(Unread::Status, status.as_u16()) });
             }
         }
-        if let Some(coding) = fields.get_str("content-encoding").filter(|coding| *coding != "identity") {
-            return Err(Fault::of(Unread::Encoded, coding));
-        }
         let length = fields.get_str("content-length").and_then(|length| length.trim().parse().ok());
         let copy = Capture::new(MAX_DOCUMENT, length, self.budget.clone());
         let document = content::whole(host, body, copy).await.filter(|document| document.len() <= MAX_DOCUMENT);
-        let document = document.ok_or_else(|| {
-            Fault::of(Unread::NotWhole, length.map_or("length unknown".into(), |n| format!("{n} bytes")))
-        })?;
-        let etag = fields.get_str("etag");
-        watch::news(watch, &document, etag, &seen)
-            .map(Some)
-            .map_err(|why| Fault::of(why, format_args!("{} bytes", document.len())))
+        let size = || length.map_or("of unknown length".to_string(), |n| format!("{n} bytes"));
+        let document = document.ok_or_else(|| Fault::of(Unread::NotWhole, size()))?;
+        let coding = fields.get_str("content-encoding").map_or("identity", str::trim);
+        let document = match coding {
+            "identity" => document,
+            // From an origin that has it no other way.
+            "gzip" => unzipped(host, document).await.ok_or_else(|| Fault::of(Unread::Encoded, coding))?,
+            _ => return Err(Fault::of(Unread::Encoded, coding)),
+        };
+        let news = watch::news(watch, &document, fields.get_str("etag"), &seen);
+        news.map(Some).map_err(|why| Fault::of(why, format_args!("{} bytes", document.len())))
     }
 
     /// Purges what has changed. Returns what is to be remembered, if anything new is.
@@ -233,4 +236,11 @@ impl Proxy {
             host.warn(&format!("watch {}: {what}{more}", watch.url));
         }
     }
+}
+
+/// Content out of gzip, whose last four bytes say how long it is (RFC 1952 2.3.1).
+async fn unzipped<H: Host>(host: &H, coded: Bytes) -> Option<Bytes> {
+    let length = u32::from_le_bytes(*coded.last_chunk()?);
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_DOCUMENT)?;
+    host.decode(Coding::Gzip, coded, length).await.map(Bytes::from)
 }

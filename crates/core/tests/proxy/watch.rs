@@ -171,7 +171,12 @@ fn a_document_that_cannot_be_read_purges_nothing_and_the_operator_is_told_what_t
         // Nobody asked for it by an ETag.
         (script(304, &[], ""), "(304)"),
         (script(200, &[], "<html>"), "it is no JSON: watch a document that is (6 bytes)"),
+        (script(200, &[("content-encoding", "br")], "{}"), "content coding"),
         (script(200, &[("content-encoding", "gzip")], "{}"), "content coding"),
+        (
+            script(200, &[("content-encoding", "gzip")], "no gzip, whatever its last four bytes are:\0\0\0\0"),
+            "content coding",
+        ),
         (script(200, &[], large), "larger than 256 KiB"),
         (Script::Cut(200, vec![], vec![b"{}"]), "did not come whole"),
     ] {
@@ -191,6 +196,18 @@ fn a_document_that_cannot_be_read_purges_nothing_and_the_operator_is_told_what_t
         assert_eq!(again(&mut cache), 54, "{told}");
         assert_eq!(bodies(&mut cache), ["new", "old"], "{told}");
     }
+}
+
+#[test]
+fn a_document_that_comes_in_gzip_all_the_same_is_read() {
+    use std::io::Write;
+    let mut cache = begun(WATCH);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(br#"{"products":2,"docs":1}"#).unwrap();
+    let gzip: &'static [u8] = gzip.finish().unwrap().leak();
+    cache.origin(Script::Respond(200, vec![("content-encoding", "gzip".into())], vec![gzip]));
+    cache.tend();
+    assert_eq!(bodies(&mut cache), ["new", "old"]);
 }
 
 #[test]
