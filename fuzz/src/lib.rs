@@ -10,12 +10,13 @@ pub mod freshness;
 pub mod key;
 pub mod purge;
 pub mod vary;
+pub mod watch;
 
 /// A property: it panics where the input breaks it.
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 7] = [
+pub const ALL: [(&str, Holds); 8] = [
     ("conditions", conditions::holds),
     ("config", config::holds),
     ("entry", entry::holds),
@@ -23,4 +24,5 @@ pub const ALL: [(&str, Holds); 7] = [
     ("key", key::holds),
     ("purge", purge::holds),
     ("vary", vary::holds),
+    ("watch", watch::holds),
 ];
