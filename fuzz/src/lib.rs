@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod block;
+pub mod cdn_loop;
+pub mod coding;
 pub mod conditions;
 pub mod config;
 pub mod entry;
@@ -16,7 +18,9 @@ pub mod watch;
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 8] = [
+pub const ALL: [(&str, Holds); 10] = [
+    ("cdn_loop", cdn_loop::holds),
+    ("coding", coding::holds),
     ("conditions", conditions::holds),
     ("config", config::holds),
     ("entry", entry::holds),
