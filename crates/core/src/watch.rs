@@ -12,8 +12,9 @@ use crate::hex;
 use crate::purge::fields::is_tag;
 use crate::time::millis;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 256 << 10;
@@ -33,16 +34,22 @@ const MOST: Duration = Duration::from_secs(300);
 /// The longest Retry-After that is obeyed.
 const MOST_ASKED: Duration = Duration::from_secs(600);
 
-/// The end of an id, or of a digest, in bytes.
-const DIGEST: usize = 8;
-
 /// What was seen of a document last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     etag: Option<String>,
-    /// The digest of each value, by what it was looked for as and the name of the member. What has a `*` stands there itself, too,
-    /// without a name, once it was looked for.
-    values: BTreeMap<(String, String), String>,
+    /// In order.
+    values: Vec<Known>,
+}
+
+/// A value that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    /// Of the tag and the pointer that it is looked for by.
+    id: u64,
+    /// The name of the member that `*` stands for. What has a `*` is known itself, too, without a name, once it was looked for.
+    name: String,
+    digest: u64,
 }
 
 /// What a document says that was not known.
@@ -61,15 +68,15 @@ pub struct News<'a> {
 impl Seen {
     /// The ETag to ask with (RFC 9110 13.1.2): none where something is watched that was not found yet.
     pub fn etag(&self, watch: &Watch) -> Option<&str> {
-        let known = |(tag, pointer): &(String, String)| self.values.contains_key(&(id(tag, pointer), String::new()));
-        self.etag.as_deref().filter(|_| watch.tags.iter().all(known))
+        let is_known = |(tag, pointer): &(String, String)| self.digest(id(tag, pointer), "").is_some();
+        self.etag.as_deref().filter(|_| watch.tags.iter().all(is_known))
     }
 
     /// As it is stored: the ETag, and a line for each value.
     pub fn to_text(&self) -> String {
         let mut text = self.etag.clone().unwrap_or_default();
-        for ((id, name), digest) in &self.values {
-            for part in ["\n", id, " ", digest, " ", name] {
+        for Known { id, name, digest } in &self.values {
+            for part in ["\n", &hex::encode(&id.to_be_bytes()), &hex::encode(&digest.to_be_bytes()), name] {
                 text.push_str(part);
             }
         }
@@ -79,13 +86,36 @@ impl Seen {
     /// What [`Self::to_text`] wrote. What cannot be read was not seen.
     pub fn from_text(text: &str) -> Self {
         let mut lines = text.split('\n');
-        let etag = lines.next().filter(|etag| !etag.is_empty()).map(String::from);
-        let value = |line: &str| {
-            let (id, rest) = line.split_once(' ')?;
-            let (digest, name) = rest.split_once(' ')?;
-            Some(((id.to_string(), name.to_string()), digest.to_string()))
-        };
-        Seen { etag, values: lines.filter_map(value).collect() }
+        let mut seen = Seen::default();
+        seen.etag = lines.next().filter(|etag| !etag.is_empty()).map(String::from);
+        for line in lines {
+            let number = |from: usize| u64::from_str_radix(line.get(from..from + 16)?, 16).ok();
+            if let (Some(id), Some(digest), Some(name)) = (number(0), number(16), line.get(32..)) {
+                seen.add(id, name, digest);
+            }
+        }
+        seen
+    }
+
+    fn find(&self, id: u64, name: &str) -> Result<usize, usize> {
+        let order = |known: &Known| -> Ordering { known.id.cmp(&id).then_with(|| known.name.as_str().cmp(name)) };
+        self.values.binary_search_by(order)
+    }
+
+    fn digest(&self, id: u64, name: &str) -> Option<u64> {
+        let at = self.find(id, name).ok()?;
+        self.values.get(at).map(|known| known.digest)
+    }
+
+    fn add(&mut self, id: u64, name: &str, digest: u64) {
+        if let Err(at) = self.find(id, name) {
+            self.values.insert(at, Known { id, name: name.to_string(), digest });
+        }
+    }
+
+    /// The values that are looked for by the same tag and pointer.
+    fn of(&self, id: u64) -> impl Iterator<Item = &Known> {
+        self.values.iter().filter(move |known| known.id == id)
     }
 }
 
@@ -94,44 +124,42 @@ impl Seen {
 /// # Errors
 /// [`Unread`] where it says nothing at all.
 pub fn news<'a>(watch: &'a Watch, document: &[u8], etag: Option<&str>, seen: &Seen) -> Result<News<'a>, Unread> {
-    let document: Value = serde_json::from_slice(document).map_err(|_| Unread::NotJson)?;
+    let text = std::str::from_utf8(document).map_err(|_| Unread::NotJson)?;
+    let document: Value = serde_json::from_str(text).map_err(|_| Unread::NotJson)?;
     let etag = etag.filter(|etag| (1..=MAX_ETAG).contains(&etag.len()) && etag.bytes().all(|b| b.is_ascii_graphic()));
-    let mut news = News {
-        changed: Vec::new(),
-        seen: Seen { etag: etag.map(String::from), values: BTreeMap::new() },
-        missing: Vec::new(),
-        invalid: 0,
-    };
+    let mut news = News { changed: Vec::new(), seen: Seen::default(), missing: Vec::new(), invalid: 0 };
+    news.seen.etag = etag.map(String::from);
     for (tag, pointer) in &watch.tags {
         let id = id(tag, pointer);
-        let before = seen.values.iter().filter(|((of, _), _)| *of == id);
         let Some(found) = pointer::find(&document, pointer) else {
             news.missing.push(pointer);
-            news.seen.values.extend(before.map(|(key, digest)| (key.clone(), digest.clone())));
+            seen.of(id).for_each(|known| news.seen.add(id, &known.name, known.digest));
             continue;
         };
+        let is_first = seen.digest(id, "").is_none();
         let many = pointer::is_many(pointer);
         let named = |name: &str| if many { tag.replacen('*', name, 1) } else { tag.clone() };
-        let mut now = BTreeMap::new();
-        if many {
-            now.insert(String::new(), String::new());
-        }
-        for (name, value) in found {
-            match is_tag(&named(name)) && !(many && name.is_empty()) {
-                true => drop(now.insert(name.to_string(), digest(value))),
-                false => news.invalid += 1,
-            }
-        }
-        let before: BTreeMap<&str, &str> = before.map(|((_, name), digest)| (name.as_str(), digest.as_str())).collect();
-        let gone = before.keys().filter(|name| !now.contains_key(**name)).copied();
-        let other = now.iter().filter(|(name, digest)| before.get(name.as_str()) != Some(&digest.as_str()));
-        for name in gone.chain(other.map(|(name, _)| name.as_str())) {
+        let mut changed = |name: &str| {
             let tag = named(name);
-            if !before.is_empty() && !news.changed.contains(&tag) {
+            if !is_first && !news.changed.contains(&tag) {
                 news.changed.push(tag);
             }
+        };
+        if many {
+            news.seen.add(id, "", 0);
         }
-        news.seen.values.extend(now.into_iter().map(|(name, digest)| ((id.clone(), name), digest)));
+        for (name, value) in found {
+            if !is_tag(&named(name)) || many && name.is_empty() {
+                news.invalid += 1;
+                continue;
+            }
+            let digest = digest(value);
+            news.seen.add(id, name, digest);
+            if seen.digest(id, name) != Some(digest) {
+                changed(name);
+            }
+        }
+        seen.of(id).filter(|known| news.seen.digest(id, &known.name).is_none()).for_each(|gone| changed(&gone.name));
         if news.seen.values.len() > MAX_VALUES {
             return Err(Unread::TooMany);
         }
@@ -152,52 +180,32 @@ pub fn longest_pause(every: Duration) -> u64 {
     millis(every.max(MOST_ASKED))
 }
 
-fn id(tag: &str, pointer: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    feed(&mut hasher, b't', tag.as_bytes());
-    feed(&mut hasher, b'p', pointer.as_bytes());
-    short(&hasher)
+fn id(tag: &str, pointer: &str) -> u64 {
+    hash(hash(0, tag.as_bytes()), pointer.as_bytes())
 }
 
-fn digest(value: &Value) -> String {
-    let mut hasher = blake3::Hasher::new();
-    canonical(&mut hasher, value);
-    short(&hasher)
+/// Of bytes, and of what came before them or what they are of.
+fn hash(before: u64, bytes: &[u8]) -> u64 {
+    xxh3_64(&(u128::from(before) << 64 | u128::from(xxh3_64(bytes))).to_le_bytes())
 }
 
-fn short(hasher: &blake3::Hasher) -> String {
-    hex::encode(hasher.finalize().as_bytes().first_chunk::<DIGEST>().unwrap_or(&[0; DIGEST]))
-}
-
-fn feed(hasher: &mut blake3::Hasher, kind: u8, bytes: &[u8]) {
-    hasher.update(&[kind]);
-    hasher.update(&(bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
-}
-
-/// A value, whatever its form. As deep as serde_json reads: 128 levels.
-fn canonical(hasher: &mut blake3::Hasher, value: &Value) {
+/// Of a value, whatever its form. It goes as deep as serde_json reads: 128 levels.
+fn digest(value: &Value) -> u64 {
     match value {
-        Value::Null => feed(hasher, b'n', b""),
-        Value::Bool(is) => feed(hasher, b'b', &[u8::from(*is)]),
+        Value::Null => hash(0, b""),
+        Value::Bool(is) => hash(1, &[u8::from(*is)]),
         Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(n), _, _) => feed(hasher, b'i', &n.to_le_bytes()),
-            (_, Some(n), _) => feed(hasher, b'u', &n.to_le_bytes()),
-            (_, _, n) => feed(hasher, b'f', &n.unwrap_or_default().to_bits().to_le_bytes()),
+            (Some(n), _, _) => hash(2, &n.to_le_bytes()),
+            (_, Some(n), _) => hash(3, &n.to_le_bytes()),
+            (_, _, n) => hash(4, &n.unwrap_or_default().to_bits().to_le_bytes()),
         },
-        Value::String(text) => feed(hasher, b's', text.as_bytes()),
-        Value::Array(values) => {
-            feed(hasher, b'a', &(values.len() as u64).to_le_bytes());
-            values.iter().for_each(|value| canonical(hasher, value));
-        }
+        Value::String(text) => hash(5, text.as_bytes()),
+        Value::Array(values) => values.iter().fold(hash(6, b""), |all, value| hash(all, &digest(value).to_le_bytes())),
         Value::Object(members) => {
-            feed(hasher, b'o', &(members.len() as u64).to_le_bytes());
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            for (name, value) in members {
-                feed(hasher, b'm', name.as_bytes());
-                canonical(hasher, value);
-            }
+            // A sum has no order.
+            let sum =
+                |all: u64, (name, value): (&String, &Value)| all.wrapping_add(hash(digest(value), name.as_bytes()));
+            hash(7, &members.iter().fold(0, sum).to_le_bytes())
         }
     }
 }

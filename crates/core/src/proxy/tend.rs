@@ -16,7 +16,7 @@ impl Proxy {
     /// Does what is due without a request, and says how soon something will be again: in a second at the earliest, in 15 minutes at
     /// the latest. To call it before costs nothing. What fails is counted and told to the operator.
     pub async fn tend<H: Host>(self: &Rc<Self>, host: &H) -> Duration {
-        let watch = self.watch(host).await;
+        let watch = self.watch_behind(host);
         let sweep = self.sweep_if_due(host).await;
         let (least, most) = AGAIN;
         watch.min(sweep).clamp(least, most)

@@ -18,7 +18,6 @@ use crate::time::{Timestamp, millis};
 use crate::upstream::{self, Ask, backoff};
 use crate::watch::{self, MAX_DOCUMENT, Seen};
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use std::cell::RefCell;
 use std::fmt;
@@ -78,36 +77,23 @@ impl Fault {
 }
 
 impl Proxy {
-    /// Has what is due looked at behind an answer.
-    pub(super) fn watch_behind<H: Host>(self: &Rc<Self>, host: &H) {
-        if self.config.watches.is_empty() {
-            return;
-        }
-        let due = self.watching.due(&self.config.watches, host.now());
-        if !due.is_empty() {
-            let (proxy, own) = (self.clone(), host.clone());
-            host.defer(async move { proxy.look_at(&own, due).await });
-        }
-    }
-
-    /// Looks at what is due, and returns how long nothing more will be.
-    pub(super) async fn watch<H: Host>(&self, host: &H) -> Duration {
+    /// Has what is due looked at behind the answer, each document by itself: one that is slow keeps none waiting. Returns how long
+    /// nothing more will be due, as far as is known before that is done.
+    pub(super) fn watch_behind<H: Host>(self: &Rc<Self>, host: &H) -> Duration {
         if self.config.watches.is_empty() {
             return Duration::MAX;
         }
-        self.look_at(host, self.watching.due(&self.config.watches, host.now())).await;
-        self.watching.left(host.now())
-    }
-
-    async fn look_at<H: Host>(&self, host: &H, due: Vec<usize>) {
-        // One that is slow keeps none waiting.
-        join_all(due.into_iter().map(|n| async move {
-            let Some(watch) = self.config.watches.get(n) else { return };
-            if let Some(due) = self.ask_for(host, watch).await {
-                self.watching.set(n, due);
-            }
-        }))
-        .await;
+        let now = host.now();
+        for n in self.watching.due(&self.config.watches, now) {
+            let (proxy, own) = (self.clone(), host.clone());
+            host.defer(async move {
+                let Some(watch) = proxy.config.watches.get(n) else { return };
+                if let Some(due) = proxy.ask_for(&own, watch).await {
+                    proxy.watching.set(n, due);
+                }
+            });
+        }
+        self.watching.left(now)
     }
 
     /// Asks for a document, if it is our turn, and purges what has changed. Returns when it is due again, as far as is known.

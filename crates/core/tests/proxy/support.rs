@@ -233,14 +233,6 @@ impl Cache {
         self.pool.run_until_stalled();
     }
 
-    /// The platform ends what is due as soon as it waits, without a word.
-    pub fn tend_and_lose(&mut self) {
-        let (proxy, host) = (self.proxy.clone(), self.host.clone());
-        let mut lost = Box::pin(async move { proxy.tend(&host).await });
-        assert!((&mut lost).now_or_never().is_none());
-        std::mem::forget(lost);
-    }
-
     /// The tiers, which know the purges, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
         let tiers = Tiers {
