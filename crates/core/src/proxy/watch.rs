@@ -106,7 +106,8 @@ impl Proxy {
         let tiers = self.tiers(host);
         let mut turn = match tiers.take_watch(name, until.min(latest), latest).await {
             Asked::ByUs(turn) => turn,
-            Asked::Later(due) => return Some(due),
+            // Whoever has it now will have said something else by then.
+            Asked::Later(due) => return Some(due.min(begun.plus_millis(millis(watch.every)))),
             Asked::Never => return None,
         };
         let read = within(host, limit, self.read(host, watch, &turn)).await;

@@ -270,6 +270,16 @@ fn the_next_instance_takes_over_from_one_that_is_gone_in_the_middle() {
 }
 
 #[test]
+fn while_one_asks_the_others_look_again_after_the_usual_time() {
+    let mut cache = Cache::new(&WATCH.replace("1m", "3s"));
+    cache.origin(Script::Late(1_000_000));
+    cache.tend();
+    cache.another();
+    assert_eq!(again(&mut cache), 3);
+    assert_eq!(cache.asked(), 1);
+}
+
+#[test]
 fn another_configuration_of_the_same_document_need_not_wait_for_the_old_one() {
     let mut cache = Cache::new(&WATCH.replace("1m", "1d"));
     cache.respond(200, &[], "{}");
