@@ -86,8 +86,8 @@ impl Seen {
     /// What [`Self::to_text`] wrote. What cannot be read was not seen.
     pub fn from_text(text: &str) -> Self {
         let mut lines = text.split('\n');
-        let mut seen = Seen::default();
-        seen.etag = lines.next().filter(|etag| !etag.is_empty()).map(String::from);
+        let etag = lines.next().filter(|etag| !etag.is_empty()).map(String::from);
+        let mut seen = Seen { etag, ..Seen::default() };
         for line in lines {
             let number = |from: usize| u64::from_str_radix(line.get(from..from + 16)?, 16).ok();
             if let (Some(id), Some(digest), Some(name)) = (number(0), number(16), line.get(32..)) {
@@ -127,8 +127,8 @@ pub fn news<'a>(watch: &'a Watch, document: &[u8], etag: Option<&str>, seen: &Se
     let text = std::str::from_utf8(document).map_err(|_| Unread::NotJson)?;
     let document: Value = serde_json::from_str(text).map_err(|_| Unread::NotJson)?;
     let etag = etag.filter(|etag| (1..=MAX_ETAG).contains(&etag.len()) && etag.bytes().all(|b| b.is_ascii_graphic()));
-    let mut news = News { changed: Vec::new(), seen: Seen::default(), missing: Vec::new(), invalid: 0 };
-    news.seen.etag = etag.map(String::from);
+    let seen_now = Seen { etag: etag.map(String::from), ..Seen::default() };
+    let mut news = News { changed: Vec::new(), seen: seen_now, missing: Vec::new(), invalid: 0 };
     for (tag, pointer) in &watch.tags {
         let id = id(tag, pointer);
         let Some(found) = pointer::find(&document, pointer) else {
