@@ -78,8 +78,8 @@ impl World {
         let world = World::new(seed, origin);
         world.kv.lag.set(60_000);
         world.kv.limited.set(true);
-        world.kv.network.latency.set((1, 20));
-        world.sql.network.latency.set((2, 60));
+        world.kv.network.latency.set((1, 5));
+        world.sql.network.latency.set((2, 10));
         world
     }
 

@@ -447,12 +447,12 @@ impl Drop for Follow {
     }
 }
 
-/// When to look again: after an eighth of the time that was waited, and so seldom that all that wait look 100 times a millisecond
+/// When to look again: after a sixteenth of the time that was waited, and so seldom that all that wait look 100 times a millisecond
 /// together.
 fn pause(waited: u64, waiting: usize) -> Duration {
     let (least, most) = LOOK_MS;
     let crowd = u64::try_from(waiting / 100).unwrap_or(most);
-    Duration::from_millis((waited / 8).max(crowd).clamp(least, most))
+    Duration::from_millis((waited / 16).max(crowd).clamp(least, most))
 }
 
 #[cfg(test)]
