@@ -3,6 +3,7 @@
 mod fleet;
 mod hot;
 mod library;
+mod mixture;
 mod outage;
 mod purge;
 mod stampede;
