@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod block;
+pub mod cdn_loop;
+pub mod coding;
 pub mod conditions;
 pub mod config;
 pub mod entry;
@@ -10,12 +12,15 @@ pub mod freshness;
 pub mod key;
 pub mod purge;
 pub mod vary;
+pub mod watch;
 
 /// A property: it panics where the input breaks it.
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 7] = [
+pub const ALL: [(&str, Holds); 10] = [
+    ("cdn_loop", cdn_loop::holds),
+    ("coding", coding::holds),
     ("conditions", conditions::holds),
     ("config", config::holds),
     ("entry", entry::holds),
@@ -23,4 +28,5 @@ pub const ALL: [(&str, Holds); 7] = [
     ("key", key::holds),
     ("purge", purge::holds),
     ("vary", vary::holds),
+    ("watch", watch::holds),
 ];

@@ -15,5 +15,7 @@ mod loops;
 mod memory;
 mod partial;
 mod purge;
+mod tend;
 mod tiers;
 mod variance;
+mod watch;
