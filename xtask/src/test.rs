@@ -194,6 +194,9 @@ pub fn run(options: &Options) -> Result<()> {
     run.step("size", |_| crate::size::check());
     let chores = ["test", "--locked", "-p", "terrace-core", "-p", "terrace-worker-build", "-p", "xtask"];
     run.step("unit tests: core and chores", |sum| count(cargo(&chores).arg("--no-fail-fast"), sum));
+    // In release, for the millions of requests.
+    let simulation = ["test", "--locked", "--release", "-p", "terrace-simulation", "--no-fail-fast"];
+    run.step("simulation", |sum| count(&mut cargo(&simulation), sum));
     // In release, as wasmtime is built once and not twice.
     let host = ["test", "--locked", "--release", "-p", "terrace-host", "-p", "terrace", "--no-fail-fast"];
     run.step("unit tests: host and program", |sum| count(&mut cargo(&host), sum));

@@ -84,10 +84,13 @@ impl Proxy {
                 },
             },
         }
-        if let Some(lead) = &request.sharing.lead
-            && self.config.policy_at(request.route).collapse == Collapse::Global
-        {
-            match self.lease(host, &request, &place, lead).await {
+        if let Some(lead) = &request.sharing.lead {
+            let leased = match (self.config.policy_at(request.route).collapse, place.found()) {
+                (Collapse::Global, _) => self.lease(host, &request, &place, lead).await,
+                (_, Some(found)) => lead.alive(host, self.newer_behind_l1(host, &request, found)).await.into(),
+                (_, None) => Leased::Ask(None),
+            };
+            match leased {
                 Leased::Came(found) => return Next::Answer(self.share_globally(host, request, *found, why)),
                 Leased::Ask(lease) => request.sharing.lease = lease,
             }

@@ -1,11 +1,12 @@
 //! `collapse = "global"`: of the instances that would ask the origin for an object, one does (DESIGN.md, One fetch for many).
 //!
 //! Who leads in its instance takes a lease in L2 first. Where another instance has it, that is waited for, and what it has stored is found
-//! in L2, whatever L1 still shows.
+//! in L2, whatever L1 still shows. Without leases L2 is looked at all the same where L1 has shown what is stale: to ask it costs less than
+//! to ask the origin.
 
 use super::{Lookable, Proxy};
 use crate::config::Collapse;
-use crate::decision::{Forward, NotCollapsed, Outcome};
+use crate::decision::{Forward, NotCollapsed, Outcome, Tier};
 use crate::host::Host;
 use crate::message::Response;
 use crate::rules::reuse::{self, Reuse};
@@ -24,6 +25,12 @@ pub(super) enum Leased {
     Ask(Option<Rc<Lease>>),
     /// No: another instance did, and this is what has come.
     Came(Box<Found>),
+}
+
+impl From<Option<Box<Found>>> for Leased {
+    fn from(came: Option<Box<Found>>) -> Self {
+        came.map_or(Leased::Ask(None), Leased::Came)
+    }
 }
 
 impl Proxy {
@@ -57,6 +64,19 @@ impl Proxy {
         Leased::Ask(None)
     }
 
+    /// What L2 holds, if it is newer than what L1 has shown: an L1 that is late shows for a minute what another instance has replaced.
+    pub(super) async fn newer_behind_l1<H: Host>(
+        &self,
+        host: &H,
+        request: &Lookable,
+        found: &Found,
+    ) -> Option<Box<Found>> {
+        match found.tier {
+            Tier::L2 => None,
+            Tier::L0 | Tier::L1 => self.newer(host, request, Some(found)).await,
+        }
+    }
+
     /// The same for a refresh behind an answer, which waits for nobody; `None` where it is not due any more.
     pub(super) async fn lease_behind<H: Host>(
         &self,
@@ -64,10 +84,12 @@ impl Proxy {
         request: &Lookable,
         found: &Found,
     ) -> Option<Option<Rc<Lease>>> {
-        if self.config.policy_at(request.route).collapse != Collapse::Global {
-            return Some(None);
-        }
         let tiers = self.tiers(host);
+        if self.config.policy_at(request.route).collapse != Collapse::Global {
+            let Some(newer) = self.newer_behind_l1(host, request, found).await else { return Some(None) };
+            tiers.promote(&newer, host.now()).await;
+            return None;
+        }
         match tiers.take_lease(&found.key).await {
             Taken::Theirs => None,
             Taken::Alone | Taken::Free => Some(None),
@@ -122,8 +144,14 @@ impl Proxy {
             lead.coming();
             lead.came(|| self.came(found.entry.clone(), found.entry.head.status, None));
         }
-        count(&self.collapsing().collapsed);
-        let outcome = Outcome::Collapsed { why, status: None, from: None };
+        let outcome = match self.config.policy_at(request.route).collapse {
+            Collapse::Global => {
+                count(&self.collapsing().collapsed);
+                Outcome::Collapsed { why, status: None, from: None }
+            }
+            // It did not wait for it: L2 had it already.
+            _ => Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale: None },
+        };
         let shown = (found.entry.clone(), found.form.clone());
         let answer = self.stored(host, &request, shown, now, &outcome);
         let own = host.clone();

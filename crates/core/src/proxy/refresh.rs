@@ -38,7 +38,8 @@ impl Proxy {
         if self.backoff.holds(&request.key, now) {
             return;
         }
-        request.sharing.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), now);
+        let shown = found.entry.head.freshness.requested;
+        request.sharing.lead = self.flights.begin_behind((found.key, request.key, Some(found.life)), shown, now);
         if request.sharing.lead.is_none() {
             return;
         }
@@ -48,7 +49,9 @@ impl Proxy {
             if found.entry.head.part.is_none() {
                 request.fields.remove("range");
             }
-            let Some(lease) = self.lease_behind(&own, &request, &found).await else { return };
+            let Some(lease) = self.lease_behind(&own, &request, &found).await else {
+                return request.stored(own.now());
+            };
             request.sharing.lease = lease.clone();
             let sent = own.now();
             let answer = self.ask(&own, &request, Some(&found.entry.head)).await;

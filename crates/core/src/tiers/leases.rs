@@ -101,7 +101,7 @@ impl<H: Host> Tiers<'_, H> {
                 return Some(Taken::Theirs);
             }
             let (least, most) = LOOK_MS;
-            self.host.sleep(Duration::from_millis((waited / 8).clamp(least, most))).await;
+            self.host.sleep(Duration::from_millis((waited / 16).clamp(least, most))).await;
             let Some(holder) = leases::holds(self, key).await else { return Some(Taken::Free) };
             match holder.filter(|holder| self.host.now() < holder.until) {
                 None => return None,

@@ -4,8 +4,8 @@
 //! is older than `purge.poll`: by a query behind a response, so that no hit waits for it, and before the lookup only where
 //! nobody had asked for anything for so long.
 //!
-//! While L2 does not answer, no purge is accepted either, so an instance that knows the log goes on with what it knows. One that
-//! does not know it yet believes no tier of what was asked for before it first tried.
+//! While L2 does not answer, no purge is accepted either, so an instance that knows the log goes on with what it knows, and asks again
+//! as often, behind a response where it can. One that does not know it yet believes no tier of what was asked for before it first tried.
 
 use super::Tiers;
 use super::sql::{self, GONE_MS};
@@ -50,6 +50,8 @@ pub struct Purges {
     asked: Cell<Option<Timestamp>>,
     /// Since when somebody is asking.
     asking: Cell<Option<Timestamp>>,
+    /// Whether lookups wait for that although it was asked in vain before.
+    awaited: Cell<bool>,
     /// What was purged before this is not known here.
     horizon: Cell<Option<Timestamp>>,
 }
@@ -66,8 +68,14 @@ impl Purges {
             _ if within(&self.read, early) => Due::No,
             (None, None) => Due::Now,
             (Some(_), None) if !within(&self.read, poll) => Due::Now,
+            (Some(_), Some(_)) if self.awaited.get() => Due::Now,
             _ if within(&self.asked, early) => Due::No,
             (None, Some(_)) => Due::Now,
+            // L2 may be back, and have taken purges meanwhile.
+            (Some(_), Some(_)) if !within(&self.asked, poll) => {
+                self.awaited.set(true);
+                Due::Now
+            }
             (Some(_), _) => {
                 self.asked.set(Some(now));
                 Due::Soon
@@ -105,11 +113,12 @@ impl Purges {
 }
 
 /// Whoever asks the log says so for as long.
-struct Asking<'a>(&'a Cell<Option<Timestamp>>);
+struct Asking<'a>(&'a Purges);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.set(None);
+        self.0.asking.set(None);
+        self.0.awaited.set(false);
     }
 }
 
@@ -129,7 +138,7 @@ impl<H: Host> Tiers<'_, H> {
         }
         purges.asking.set(Some(now));
         purges.asked.set(Some(now));
-        let _asking = Asking(&purges.asking);
+        let _asking = Asking(purges);
         let until = match purges.read.get() {
             Some(read) => read.plus_millis(GONE_MS).minus_millis(2 * SKEW_MS),
             None => now,

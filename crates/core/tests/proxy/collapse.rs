@@ -340,3 +340,31 @@ fn ten_thousand_at_once_are_not_serialised_where_nothing_may_be_shared() {
     assert!(answers.iter().all(|a| a.text() == "own"));
     assert!(cache.host.world.now.get() - start <= 2 * 800 + 200);
 }
+
+#[test]
+fn what_another_instance_has_refreshed_is_found_in_l2_while_l1_shows_what_was_there_before() {
+    // Once where the old one may not be served any more, and once where it may while it is refreshed.
+    for (window, old) in [("0s", "new"), ("1h", "old")] {
+        let mut cache = Cache::new(&format!("[cache]\nstale_while_revalidate = \"{window}\"\n"));
+        cache.host.world.kv_lag.set(60_000);
+        let control: &[(&str, &str)] = &[("cache-control", "max-age=70")];
+        cache.respond(200, control, "old");
+        cache.get("/a");
+        cache.wait_at_work(75);
+        cache.respond(200, control, "new");
+        assert_eq!(cache.get("/a").text(), old);
+        cache.wait_at_work(1);
+        let _ = cache.another();
+        let answer = cache.get("/a");
+        assert_eq!((answer.text(), cache.asked()), (old, 2), "{answer:?}");
+        if old == "new" {
+            assert_eq!(answer.tier(), "L2-HIT");
+        }
+        // The one that is behind is not looked for behind every answer.
+        cache.wait_at_work(1);
+        cache.host.world.queries.set(0);
+        (0..20).for_each(|_| drop(cache.get("/a")));
+        assert_eq!(cache.asked(), 2);
+        assert!(old == "new" || cache.host.world.queries.get() <= 2, "{}", cache.host.world.queries.get());
+    }
+}

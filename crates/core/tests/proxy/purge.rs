@@ -358,6 +358,23 @@ fn an_instance_that_knows_the_log_goes_on_without_l2_and_a_new_one_asks_the_orig
     assert_eq!(cache.get("/a").text(), "newer");
 }
 
+#[test]
+fn an_instance_that_has_asked_for_purges_in_vain_and_then_idled_asks_before_it_serves() {
+    let mut cache = cache("");
+    cache.respond(200, &[FRESH], "old");
+    cache.get("/a");
+    cache.wait(10);
+    cache.host.world.sql_fails.set(true);
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
+    cache.host.world.sql_fails.set(false);
+    let idle = cache.another();
+    assert_eq!(cache.purge(r#"{"urls":["/a"]}"#).status, 200);
+    cache.wait(6);
+    cache.proxy = idle;
+    cache.respond(200, &[FRESH], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+}
+
 /// More purges than an instance remembers, all at `at` and after it.
 fn flood(cache: &Cache, at: i64) {
     let fill = format!(

@@ -57,6 +57,9 @@ const LOOK_MS: (u64, u64) = (2, 100);
 /// For how long it is remembered that an object came, in milliseconds: as long as a lookup that did not see it may take.
 const LANDED_MS: u64 = 5_000;
 
+/// How often it is looked for something newer behind answers while L1 is late, in milliseconds.
+const LATE_MS: u64 = 1_000;
+
 /// What came, or did not.
 #[derive(Clone, Debug)]
 pub enum News {
@@ -94,8 +97,7 @@ pub struct Flights(Rc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     flights: RefCell<HashMap<Key, Rc<Flight>>>,
-    /// What came lately: which of all that came it was, and when.
-    landed: RefCell<HashMap<Key, (u64, Timestamp)>>,
+    landed: RefCell<HashMap<Key, Landed>>,
     landings: Cell<u64>,
     waiting: Cell<usize>,
     counters: Counters,
@@ -110,6 +112,16 @@ pub struct Counters {
     pub in_vain: Cell<u64>,
     /// Requests that took over from one that was gone.
     pub taken_over: Cell<u64>,
+}
+
+/// What came lately.
+#[derive(Debug)]
+struct Landed {
+    /// Which of all that came it was.
+    number: u64,
+    /// When it was begun to be asked for.
+    begun: Timestamp,
+    at: Timestamp,
 }
 
 /// One object that is being asked for.
@@ -209,7 +221,9 @@ impl Flights {
                 self.0.waiting.set(self.0.waiting.get() + 1);
                 Boarding::Follow(Follow { all: self.clone(), key, flight })
             }
-            (None, _) if self.0.landed.borrow().get(&key).is_some_and(|(n, _)| *n > looked.0) => Boarding::Landed,
+            (None, _) if self.0.landed.borrow().get(&key).is_some_and(|landed| landed.number > looked.0) => {
+                Boarding::Landed
+            }
             (None, _) => match may_lead {
                 Ok(()) => {
                     let lead = self.begin((key, primary, life), false, now);
@@ -225,8 +239,18 @@ impl Flights {
         self.0.flights.borrow().get(key).is_some_and(|flight| now.since(flight.begun) < LOST_MS)
     }
 
-    /// Begins to ask for an object that nobody waits for; `None` where somebody asks already, or too much is asked for behind answers.
-    pub fn begin_behind(&self, (key, primary, life): (Key, Key, Option<u64>), now: Timestamp) -> Option<Lead> {
+    /// Begins to ask for an object that nobody waits for; `None` where somebody asks already, too much is asked for behind answers, or
+    /// what L1 shows, asked for at `shown`, was replaced just now, so that it is L1 that is late.
+    pub fn begin_behind(
+        &self,
+        (key, primary, life): (Key, Key, Option<u64>),
+        shown: Timestamp,
+        now: Timestamp,
+    ) -> Option<Lead> {
+        let replaced = |landed: &Landed| landed.begun > shown && now.since(landed.at) < LATE_MS;
+        if self.0.landed.borrow().get(&key).is_some_and(replaced) {
+            return None;
+        }
         // A platform may end a request, and what it was about, without a word.
         let live = |flight: &Rc<Flight>| now.since(flight.begun) < LOST_MS;
         {
@@ -270,17 +294,17 @@ impl Flights {
         self.0.landed.borrow_mut().remove(primary);
     }
 
-    fn landed(&self, key: Key, now: Timestamp) {
+    fn landed(&self, key: Key, begun: Timestamp, now: Timestamp) {
         let mut landed = self.0.landed.borrow_mut();
         if landed.len() >= MAX_FLIGHTS {
-            landed.retain(|_, (_, at)| now.since(*at) < LANDED_MS);
+            landed.retain(|_, landed| now.since(landed.at) < LANDED_MS);
             if landed.len() >= MAX_FLIGHTS {
                 landed.clear();
             }
         }
         let number = self.0.landings.get() + 1;
         self.0.landings.set(number);
-        landed.insert(key, (number, now));
+        landed.insert(key, Landed { number, begun, at: now });
     }
 
     fn remove(&self, key: &Key, flight: &Rc<Flight>) {
@@ -340,7 +364,7 @@ impl Lead {
     /// It was stored: who looks again will find it.
     pub fn stored(&self, now: Timestamp) {
         if self.is_leader() {
-            self.all.landed(self.key, now);
+            self.all.landed(self.key, self.flight.begun, now);
         }
     }
 
@@ -447,12 +471,12 @@ impl Drop for Follow {
     }
 }
 
-/// When to look again: after an eighth of the time that was waited, and so seldom that all that wait look 100 times a millisecond
+/// When to look again: after a sixteenth of the time that was waited, and so seldom that all that wait look 100 times a millisecond
 /// together.
 fn pause(waited: u64, waiting: usize) -> Duration {
     let (least, most) = LOOK_MS;
     let crowd = u64::try_from(waiting / 100).unwrap_or(most);
-    Duration::from_millis((waited / 8).max(crowd).clamp(least, most))
+    Duration::from_millis((waited / 16).max(crowd).clamp(least, most))
 }
 
 #[cfg(test)]

@@ -116,6 +116,6 @@ fn everything_is_bounded() {
 #[test]
 fn many_look_less_often() {
     let ms = |waited, waiting| pause(waited, waiting).as_millis();
-    assert_eq!((ms(0, 1), ms(8, 1), ms(80, 1), ms(800, 1), ms(8000, 1)), (2, 2, 10, 100, 100));
-    assert_eq!((ms(0, 1000), ms(0, 10_000), ms(400, 1000)), (10, 100, 50));
+    assert_eq!((ms(0, 1), ms(8, 1), ms(80, 1), ms(800, 1), ms(8000, 1)), (2, 2, 5, 50, 100));
+    assert_eq!((ms(0, 1000), ms(0, 10_000), ms(400, 1000)), (10, 100, 25));
 }
