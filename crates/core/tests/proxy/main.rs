@@ -15,5 +15,6 @@ mod loops;
 mod memory;
 mod partial;
 mod purge;
+mod room;
 mod tiers;
 mod variance;
