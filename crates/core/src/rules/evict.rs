@@ -54,7 +54,7 @@ pub fn quota(slice: u64, held: u64, capacity: Option<u64>, full: bool) -> u64 {
         Some((high, low)) if held > high => held - low,
         _ => 0,
     };
-    let share = u128::from(slice) * 2 * u128::from(over) / u128::from(held.max(1));
+    let share = (u128::from(slice) * 2).saturating_mul(u128::from(over)) / u128::from(held.max(1));
     let share = u64::try_from(share).unwrap_or(u64::MAX).min(over);
     share.max(if full { slice.div_ceil(4) } else { 0 })
 }

@@ -19,8 +19,9 @@ const MOST_BYTES: u64 = 128 << 20;
 const PATIENCE_MS: u64 = 30_000;
 const REST_MS: u64 = 10_000;
 
-/// Of how many keys the hits are counted; of others they are drawn.
-const KEYS: usize = 1024;
+/// Of how many keys the hits are counted, by a part of the key and beside it; of others they are drawn.
+const SETS: usize = 512;
+const PLACES: usize = 4;
 
 /// How many hits are told at once, at least; one in so many is drawn.
 const TOLD: u32 = 4;
@@ -115,16 +116,21 @@ impl Room {
         let drawn = draw(id, now).is_multiple_of(u64::from(TOLD));
         let mut uses = self.uses.borrow_mut();
         if uses.is_empty() {
-            uses.resize(KEYS, Use::default());
+            uses.resize(PLACES * SETS, Use::default());
         }
-        let place = uses.get_mut(place(id))?;
-        if place.key != id {
-            if place.stay > 0 && now.since(place.last) < STAY_MS {
-                place.stay -= 1;
-                return drawn.then_some(TOLD);
+        let set = uses.chunks_exact_mut(PLACES).nth(set(id))?;
+        let place = match set.iter().position(|place| place.key == id) {
+            Some(n) => set.get_mut(n)?,
+            None => {
+                let place = set.iter_mut().min_by_key(|place| (place.stay, place.last))?;
+                if place.stay > 0 && now.since(place.last) < STAY_MS {
+                    place.stay -= 1;
+                    return drawn.then_some(TOLD);
+                }
+                *place = Use { key: id, ..Use::default() };
+                place
             }
-            *place = Use { key: id, ..Use::default() };
-        }
+        };
         place.hits = place.hits.saturating_add(1);
         place.stay = place.stay.saturating_add(1).min(STAY_HITS);
         place.last = now;
@@ -141,7 +147,8 @@ impl Room {
     /// The hits of a key that were not told yet, and when the last one was.
     pub(super) fn untold(&self, key: &Key) -> Option<(u32, Timestamp)> {
         let uses = self.uses.borrow();
-        let place = uses.get(place(id(key))).filter(|place| place.key == id(key))?;
+        let id = id(key);
+        let place = uses.chunks_exact(PLACES).nth(set(id))?.iter().find(|place| place.key == id)?;
         Some((place.hits, place.last))
     }
 
@@ -156,8 +163,9 @@ fn id(key: &Key) -> u64 {
     key.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-fn place(id: u64) -> usize {
-    usize::try_from(id % KEYS as u64).unwrap_or_default()
+/// Where its place is.
+fn set(id: u64) -> usize {
+    usize::try_from(id % SETS as u64).unwrap_or_default()
 }
 
 /// The time of a hit is chance enough, and asking for a number costs a call.
@@ -209,16 +217,21 @@ mod tests {
 
     #[test]
     fn a_key_in_use_keeps_its_place_for_a_while() {
-        let (room, other) = (Room::default(), KEYS as u64);
-        for _ in 0..20 {
-            room.used(&key(0), NOW);
+        let (room, later) = (Room::default(), NOW.plus_millis(1000));
+        let beside = |n: usize| key((n * SETS) as u64);
+        for n in 0..PLACES {
+            room.used(&beside(n + 1), if n == 0 { NOW } else { later });
+            room.used(&beside(n + 1), if n == 0 { NOW } else { later });
         }
-        for n in 1..=15 {
-            room.used(&key(other * n), NOW);
+        let known = |n| room.untold(&beside(n)).is_some();
+        for n in [7, 8] {
+            room.used(&beside(n), later);
+            assert!(known(1) && !known(n), "{n}");
         }
-        assert!(room.untold(&key(0)).is_some());
-        room.used(&key(other), NOW);
-        assert!(room.untold(&key(0)).is_none() && room.untold(&key(other)).is_some());
+        room.used(&beside(9), later);
+        assert!(!known(1) && known(2) && known(9));
+        room.used(&beside(10), later.plus_millis(STAY_MS));
+        assert!(known(10));
     }
 
     #[test]
