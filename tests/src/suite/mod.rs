@@ -55,6 +55,7 @@ mod tiers;
 mod validation;
 mod variance;
 mod vary;
+mod watch;
 
 /// Every behaviour.
 pub fn all() -> impl Iterator<Item = &'static Behaviour> {
@@ -80,6 +81,8 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         routes::ALL,
         purge::ALL,
         purge::BY_METHOD,
+        watch::ALL,
+        watch::BY_CLOCK,
         http2::ALL,
         bad_input::ALL,
         bad_input::ANYWHERE,

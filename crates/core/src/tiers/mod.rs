@@ -12,6 +12,7 @@ pub mod purges;
 pub mod room;
 pub mod sql;
 mod walk;
+pub mod watches;
 
 use crate::config::{Admit, Config};
 use crate::decision::Tier;

@@ -7,6 +7,7 @@
 pub(super) mod leases;
 pub(super) mod purges;
 pub(super) mod walk;
+pub(super) mod watches;
 
 use super::deadline::within;
 use super::{Tiers, count, keep_until};
@@ -33,7 +34,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_gone.sql"),
     include_str!("migrations/0003_purges.sql"),
     include_str!("migrations/0004_leases.sql"),
-    "",
+    include_str!("migrations/0005_watches.sql"),
     include_str!("migrations/0006_walk.sql"),
 ];
 
@@ -333,10 +334,6 @@ async fn migrate<H: Host>(host: &H) -> Result<(), StoreError> {
     for migration in MIGRATIONS.iter().skip(version) {
         let statements: Vec<_> =
             statements(migration).map(|sql| Statement { sql: Text::plain(sql), params: vec![] }).collect();
-        // A number that was given to nothing.
-        if statements.is_empty() {
-            continue;
-        }
         host.sql().batch(&statements).await?;
     }
     Ok(())

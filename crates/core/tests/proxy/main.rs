@@ -16,5 +16,7 @@ mod memory;
 mod partial;
 mod purge;
 mod room;
+mod tend;
 mod tiers;
 mod variance;
+mod watch;
