@@ -58,7 +58,7 @@ fn parameter(value: &Value) -> Result<JsValue, StoreError> {
 fn rows_of(outcome: Outcome) -> Result<Vec<Vec<Value>>, StoreError> {
     let rows: Array = match outcome {
         Outcome::Value(rows) => rows.unchecked_into(),
-        Outcome::Bytes(..) => return Err(StoreError::Other("bytes instead of rows".to_string())),
+        Outcome::Bytes(_) => return Err(StoreError::Other("bytes instead of rows".to_string())),
         Outcome::Failed(why) => return Err(error(why)),
     };
     let rows = rows.iter().map(|row| row.unchecked_into::<Array>().iter().map(|value| column(&value)).collect());
