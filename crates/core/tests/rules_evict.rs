@@ -75,7 +75,8 @@ fn which_are_let_go() {
     let hot = Candidate { hits: 9, ..PLAIN };
     let large = Candidate { bytes: 5000, ..PLAIN };
     let served = Candidate { serving: true, ..large };
-    let rows: [(&[Candidate], u64, &[(usize, Removed)], &str); 7] = [
+    type Row<'a> = (&'a [Candidate], u64, &'a [(usize, Removed)], &'a str);
+    let rows: [Row; 7] = [
         (&[PLAIN, over, hot], 0, &[(1, Removed::Over)], "what is over, whether there is room or not"),
         (&[PLAIN, over, hot], 1000, &[(1, Removed::Over)], "what is over counts"),
         (&[hot, over, PLAIN], 1001, &[(1, Removed::Over), (2, Removed::Evicted)], "then the least worth"),
