@@ -95,7 +95,7 @@ impl Seen {
 /// [`Unread`] where it says nothing at all.
 pub fn news<'a>(watch: &'a Watch, document: &[u8], etag: Option<&str>, seen: &Seen) -> Result<News<'a>, Unread> {
     let document: Value = serde_json::from_slice(document).map_err(|_| Unread::NotJson)?;
-    let etag = etag.filter(|etag| etag.len() <= MAX_ETAG && etag.bytes().all(|b| b.is_ascii_graphic()));
+    let etag = etag.filter(|etag| (1..=MAX_ETAG).contains(&etag.len()) && etag.bytes().all(|b| b.is_ascii_graphic()));
     let mut news = News {
         changed: Vec::new(),
         seen: Seen { etag: etag.map(String::from), values: BTreeMap::new() },

@@ -175,6 +175,7 @@ fn a_document_is_asked_for_by_its_etag_once_all_that_is_watched_was_found() {
         (r#"{"a":1}"#, Some("W/\"v1\""), Some("W/\"v1\"")),
         (r#"{"a":1}"#, None, None),
         (r#"{"a":1}"#, Some("\"v\n1\""), None),
+        (r#"{"a":1}"#, Some(""), None),
         (r#"{"a":1}"#, Some(long.as_str()), None),
         ("{}", Some("\"v1\""), None),
     ] {

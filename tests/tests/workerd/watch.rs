@@ -25,7 +25,9 @@ async fn the_cron_asks_for_what_is_due_and_purges_what_has_changed() {
         assert_eq!(origin.count("/updated"), asked + 1, "{n}");
         match n {
             // With what is swept.
-            0 => drop(worker.costs(&Request::get("/a")).await.0.has_body("old")),
+            0 => {
+                worker.costs(&Request::get("/a")).await.0.has_body("old");
+            }
             // As docs/deploy-cloudflare.md says: when it is due, whose it is, and what was seen.
             1 => assert_eq!((calls.queries(), calls.batches(), calls.rows_written()), (1, 2, 2), "{calls:#?}"),
             // And the purge.
