@@ -56,6 +56,8 @@ pub enum D1Fault {
     Overloaded,
     /// Nothing can be written.
     Full,
+    /// Nothing can be added; what is there can be removed.
+    FullForStores,
     /// No call is ever answered.
     Hang,
 }
@@ -220,6 +222,7 @@ impl Watched {
             D1Fault::Fail => "fail",
             D1Fault::Overloaded => "overloaded",
             D1Fault::Full => "full",
+            D1Fault::FullForStores => "full-for-stores",
             D1Fault::Hang => "hang",
         };
         self.ask(json!({"name": "fault", "store": "d1", "kind": kind})).await

@@ -50,7 +50,8 @@ function watchedD1(db) {
     if (kind === "hang") return never();
     if (kind === "fail") throw new Error("D1_ERROR: Network connection lost.");
     if (kind === "overloaded") throw new Error("D1_ERROR: D1 DB is overloaded. Requests queued for too long.");
-    if (kind === "full" && writes) throw new Error("D1_ERROR: Exceeded maximum DB size: SQLITE_FULL");
+    const stores = kind === "full-for-stores" && statements.some(({ sql }) => /^\s*INSERT INTO entries|^\s*INSERT OR REPLACE INTO entries/i.test(sql));
+    if ((kind === "full" && writes) || stores) throw new Error("D1_ERROR: Exceeded maximum DB size: SQLITE_FULL");
     const result = await work();
     const results = Array.isArray(result) ? result : [result];
     note.written = results.reduce((sum, { meta }) => sum + (meta?.rows_written ?? 0), 0);

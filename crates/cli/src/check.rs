@@ -43,7 +43,9 @@ fn summary(config: &Config) -> String {
         Admit::SecondHit => "admits on the second hit",
     };
     line("L1", format!("up to {} each, for up to {}, {admit}", size(l1.max_size), duration(l1.max_ttl)));
-    line("L2", format!("up to {} each, for up to {}", size(config.l2.max_size), duration(config.l2.max_ttl)));
+    let l2 = &config.l2;
+    let all = l2.capacity.map_or(String::new(), |all| format!(", {} in all", size(all)));
+    line("L2", format!("up to {} each, for up to {}{all}", size(l2.max_size), duration(l2.max_ttl)));
     for route in config.routes.iter().take(ROUTES_SHOWN) {
         line("route", format!("{:<24} {}", route.pattern, policy(&route.policy)));
     }

@@ -99,6 +99,16 @@ reasons! {
 }
 
 reasons! {
+    /// Why a stored response was removed from L2.
+    Removed {
+        /// The time for which it is kept is over.
+        Over = "over",
+        /// Others are of more worth, and there is not room for all.
+        Evicted = "evicted",
+    }
+}
+
+reasons! {
     /// Why a stored response may not be used without asking the origin (RFC 9111 4).
     MustValidate {
         /// Its freshness lifetime is over (RFC 9111 4.2).

@@ -166,6 +166,9 @@ pub trait Host: Clone + 'static {
     /// Whether writing to L1 costs nothing worth counting: what `admit = "auto"` means.
     const KV_WRITES_ARE_FREE: bool;
 
+    /// Whether L1 drops by itself what it was told to keep for a time that is over.
+    const KV_EXPIRES: bool;
+
     /// The codings that [`Host::encode`] writes and [`Host::decode`] reads; in no other is anything stored here.
     const CODINGS: Codings;
 

@@ -95,6 +95,13 @@ fn a_watch_asks_every_minute_and_purges_hard_unless_it_says_otherwise() {
 }
 
 #[test]
+fn l2_is_as_large_as_its_database_unless_it_says_otherwise() {
+    assert_eq!(parse("").l2.capacity, None);
+    assert_eq!(parse("tiers.l2.capacity = '1GiB'").l2.capacity, Some(1024 * MIB));
+    assert_eq!(parse("tiers.l2.capacity = '64KiB'\ntiers.l2.max_size = '64KiB'").l2.capacity, Some(65_536));
+}
+
+#[test]
 fn units() {
     for (text, ttl) in [
         ("0s", Duration::ZERO),

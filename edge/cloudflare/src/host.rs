@@ -54,6 +54,7 @@ impl Host for Cloudflare {
     type Sql = Self;
 
     const KV_WRITES_ARE_FREE: bool = false;
+    const KV_EXPIRES: bool = true;
     const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Zstd).with(Coding::Gzip);
 
     fn kv(&self) -> &Self {

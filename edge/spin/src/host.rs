@@ -27,6 +27,7 @@ impl Host for Spin {
     type Sql = SpinSql;
 
     const KV_WRITES_ARE_FREE: bool = true;
+    const KV_EXPIRES: bool = false;
     const CODINGS: Codings = coding::CODINGS;
 
     fn kv(&self) -> &SpinKv {

@@ -47,6 +47,7 @@ mod methods;
 mod policy;
 mod purge;
 mod ranges;
+mod room;
 mod routes;
 mod stale;
 mod streaming;
@@ -83,6 +84,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         purge::BY_METHOD,
         watch::ALL,
         watch::BY_CLOCK,
+        room::ALL,
         http2::ALL,
         bad_input::ALL,
         bad_input::ANYWHERE,

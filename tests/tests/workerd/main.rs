@@ -6,6 +6,7 @@ mod costs;
 mod faults;
 mod platform;
 mod purges;
+mod room;
 mod watch;
 
 use terrace_tests::client::{Request, Response};

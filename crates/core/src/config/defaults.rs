@@ -93,7 +93,7 @@ impl Default for L1 {
 
 impl Default for L2 {
     fn default() -> Self {
-        L2 { max_size: L2_MAX_SIZE, max_ttl: L2_MAX_TTL, timeout: L2_TIMEOUT }
+        L2 { max_size: L2_MAX_SIZE, max_ttl: L2_MAX_TTL, capacity: None, timeout: L2_TIMEOUT }
     }
 }
 

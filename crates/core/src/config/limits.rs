@@ -138,6 +138,14 @@ pub(super) const L1_SIZE: Bounds<u64> = Bounds {
     most_why: "it is captured in memory before it is stored",
 };
 
+/// All of L2.
+pub(super) const L2_CAPACITY: Bounds<u64> = Bounds {
+    least: 64 * 1024,
+    least_why: "the tier could keep next to nothing",
+    most: 1 << 50,
+    most_why: "no database is larger",
+};
+
 /// The content of a request that is part of the key.
 pub(super) const CONTENT: Bounds<u64> = Bounds {
     least: 1,

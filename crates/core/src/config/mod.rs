@@ -119,6 +119,9 @@ pub struct L2 {
     pub max_size: u64,
     /// The longest an entry stays.
     pub max_ttl: Duration,
+    /// About how many bytes are held in all; `None` is as many as the database takes.
+    #[serde(default)]
+    pub capacity: Option<u64>,
     /// The deadline of one call.
     pub timeout: Duration,
 }

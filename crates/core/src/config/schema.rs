@@ -212,8 +212,18 @@ fn l2(item: &Item<'_>) -> Option<L2> {
         let max_ttl = table
             .get("max_ttl")
             .map_or(defaults::L2_MAX_TTL, |stay| stay.duration(&limits::STAY).unwrap_or(limits::MAX_TTL));
+        let capacity = table.get("capacity").and_then(|capacity| {
+            let read = capacity.size(&limits::L2_CAPACITY)?;
+            if read < max_size {
+                capacity.wrong(Wrong::new(format!(
+                    "smaller than tiers.l2.max_size ({}), which is one entry; raise this or lower that",
+                    value::show_size(max_size)
+                )));
+            }
+            Some(read)
+        });
         let timeout = table.get("timeout").and_then(|timeout| timeout.duration(&limits::TIMEOUT));
-        L2 { max_size, max_ttl, timeout: timeout.unwrap_or(defaults::L2_TIMEOUT) }
+        L2 { max_size, max_ttl, capacity, timeout: timeout.unwrap_or(defaults::L2_TIMEOUT) }
     })
 }
 
@@ -245,6 +255,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [tiers]", &["l0", "l1", "l2"]),
         ("in [tiers.l0]", &["size"]),
         ("in [tiers.l1]", &["admit"]),
+        ("in [tiers.l2]", &["capacity"]),
         ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),
         ("in [purge]", &["poll"]),

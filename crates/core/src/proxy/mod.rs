@@ -23,6 +23,7 @@ mod purge;
 mod record;
 mod refresh;
 mod request;
+mod room;
 mod serve;
 mod tend;
 mod transfer;
@@ -43,6 +44,7 @@ use crate::rules::{cdn_loop, connection, reduce, update};
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
+use crate::tiers::room::Room;
 use crate::tiers::{Counters, Found, Lookup, Place, Tiers};
 use crate::time::Timestamp;
 use crate::upstream::backoff::{self, Backoff};
@@ -70,6 +72,7 @@ pub struct Proxy {
     memory: Memory,
     gone: Gone,
     purges: Purges,
+    room: Room,
     backoff: Backoff,
     budget: Budget,
     sending: Budget,
@@ -97,6 +100,7 @@ impl Proxy {
             memory: Memory::default(),
             gone: Gone::default(),
             purges: Purges::default(),
+            room: Room::default(),
             backoff: Backoff::default(),
             budget: Budget::new(copies),
             sending: Budget::new(serve::SENDING),
@@ -126,7 +130,7 @@ impl Proxy {
         &self.counters
     }
 
-    /// Removes from L2 what is over. [`Self::tend`] does it when it is due.
+    /// Removes from the tiers what is over, and from L2 what there is no room for. [`Self::tend`] does it when it is due.
     pub async fn sweep<H: Host>(&self, host: &H) {
         self.tiers(host).sweep(host.now()).await;
     }
@@ -210,8 +214,8 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        let Proxy { config, counters, memory, gone, purges, .. } = self;
-        Tiers { host, config, counters, memory, gone, purges }
+        let Proxy { config, counters, memory, gone, purges, room, .. } = self;
+        Tiers { host, config, counters, memory, gone, purges, room }
     }
 
     fn origin(&self) -> &str {
@@ -265,6 +269,7 @@ impl Proxy {
         stale: Option<ServedStale>,
         now: Timestamp,
     ) -> Response<H::Stream> {
+        self.note_use(host, &request, &found, now);
         let outcome = Outcome::Hit { tier: found.tier, ttl: found.entry.head.freshness.ttl_secs(now), stale };
         let refreshes = match stale {
             Some(stale) => stale == ServedStale::WhileRevalidate,

@@ -9,7 +9,9 @@ pub mod kv;
 pub mod leases;
 pub mod memory;
 pub mod purges;
+pub mod room;
 pub mod sql;
+mod walk;
 pub mod watches;
 
 use crate::config::{Admit, Config};
@@ -26,6 +28,7 @@ use crate::time::{Timestamp, millis};
 use gone::Gone;
 use memory::Memory;
 use purges::Purges;
+use room::Room;
 use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
@@ -101,6 +104,10 @@ pub struct Counters {
     pub l2_errors: Cell<u64>,
     /// Records that were not entries, or not whole.
     pub corrupt: Cell<u64>,
+    /// Entries removed from L2 because their time was over.
+    pub over: Cell<u64>,
+    /// Entries removed from L2 because there was not room for all.
+    pub evicted: Cell<u64>,
     /// Tags and cache groups of responses that are invalid or too many, and nothing can be purged by.
     pub invalid_marks: Cell<u64>,
     /// How much of it has been said.
@@ -127,6 +134,8 @@ pub struct Tiers<'a, H: Host> {
     pub gone: &'a Gone,
     /// What was purged.
     pub purges: &'a Purges,
+    /// What is known of the room in L2.
+    pub room: &'a Room,
 }
 
 impl<H: Host> Tiers<'_, H> {
@@ -290,7 +299,18 @@ impl<H: Host> Tiers<'_, H> {
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
         let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
         let admitted = self.admits_at_once() || place.found().is_some_and(held);
-        self.keep(key, entry, admitted, now, sql::put(self, key, url, entry, now)).await;
+        self.keep(key, entry, admitted, now, self.put_far(key, url, entry, place, now)).await;
+        self.make_room(now).await;
+    }
+
+    /// Stores in L2, and counts what it has grown by.
+    async fn put_far(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) -> Verdict {
+        let verdict = sql::put(self, key, url, entry, now).await;
+        if verdict == Verdict::Good {
+            let replaced = place.found().filter(|found| found.key == *key).map_or(0, |found| found.entry.body.len());
+            self.room.wrote(entry.body.len().saturating_sub(replaced) as u64);
+        }
+        verdict
     }
 
     /// Has L2 judge, and L1 keep what was not refused: L2 knows whether the URL was invalidated since the response was asked for,
@@ -394,13 +414,9 @@ impl<H: Host> Tiers<'_, H> {
         if l2.is_some() {
             self.gone.told(primary, life);
         }
+        self.make_room(now).await;
         let l1 = kv::delete(self, primary).await;
         l1.and(l2).map(|()| life)
-    }
-
-    /// Removes from L2 what is over. L1 does so by itself.
-    pub async fn sweep(&self, now: Timestamp) {
-        sql::sweep(self, now).await;
     }
 
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.
@@ -415,6 +431,9 @@ impl<H: Host> Tiers<'_, H> {
             Some(Err(error)) => error,
             None => StoreError::Timeout,
         };
+        if tier == Tier::L2 && error == StoreError::Full {
+            self.room.is_full();
+        }
         count(match tier {
             Tier::L0 | Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,

@@ -6,6 +6,7 @@
 
 pub(super) mod leases;
 pub(super) mod purges;
+pub(super) mod walk;
 pub(super) mod watches;
 
 use super::deadline::within;
@@ -21,12 +22,6 @@ use std::time::Duration;
 /// Bytes of content in one row: half of D1's 2,000,000-byte limit, since content may travel as hexadecimal digits.
 pub const CHUNK: usize = 960 << 10;
 
-/// One write in this many also removes what is over.
-const SWEEP_EVERY: u64 = 512;
-
-/// The most batches of one sweep that a host's clock calls for.
-const SWEEPS: u32 = 50;
-
 /// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
 pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
@@ -40,6 +35,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_purges.sql"),
     include_str!("migrations/0004_leases.sql"),
     include_str!("migrations/0005_watches.sql"),
+    include_str!("migrations/0006_walk.sql"),
 ];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
@@ -83,16 +79,8 @@ const STANDS: Text = Text::plain(
 );
 const DELETE: Text = Text::plain("DELETE FROM entries WHERE key = ?1");
 const PUT_GONE: Text = Text::plain("INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)");
-const SWEEP: Text =
-    Text::plain("DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE until <= ?1 LIMIT 500)");
-const SWEEP_CHUNKS: Text = Text::plain(
-    "DELETE FROM chunks WHERE key IN \
-     (SELECT key FROM chunks WHERE key NOT IN (SELECT key FROM entries) LIMIT 500)",
-);
 const SWEEP_GONE: Text =
     Text::plain("DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)");
-/// Whether anything is left to be swept.
-const OVER: Text = Text::plain("SELECT 1 FROM entries WHERE until <= ?1 LIMIT 1");
 const VERSION: Text = Text::plain("SELECT version FROM terrace_schema");
 
 /// What L2 holds under a key.
@@ -213,7 +201,6 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, url: &str, ent
         let params = vec![id(), Value::Integer(n), Value::Blob(chunk.to_vec()), asked()];
         statements.push(Statement { sql: PUT_CHUNK, params });
     }
-    sweep_now_and_then(tiers, &mut statements, now);
     statements.push(stands(key));
     match judge(batch(tiers, statements).await, &entry.head) {
         Verdict::Unknown => {
@@ -279,38 +266,13 @@ pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u6
     let id = || Value::Text(key.text());
     let until = now.plus_millis(GONE_MS);
     let params = vec![id(), Value::Integer(i64::try_from(new).unwrap_or_default()), Value::Integer(until.0)];
-    let mut statements = vec![Statement { sql: DELETE, params: vec![id()] }, Statement { sql: PUT_GONE, params }];
-    sweep_now_and_then(tiers, &mut statements, now);
+    let statements = vec![Statement { sql: DELETE, params: vec![id()] }, Statement { sql: PUT_GONE, params }];
     batch(tiers, statements).await.map(drop)
 }
 
-fn sweep_now_and_then<H: Host>(tiers: &Tiers<'_, H>, statements: &mut Vec<Statement>, now: Timestamp) {
-    if tiers.host.random().is_multiple_of(SWEEP_EVERY) {
-        statements.extend(sweeping(tiers, now));
-    }
-}
-
-fn sweeping<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) -> Vec<Statement> {
-    let mut statements = vec![
-        Statement { sql: SWEEP, params: vec![Value::Integer(now.0)] },
-        Statement { sql: SWEEP_CHUNKS, params: vec![] },
-        Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] },
-        leases::sweeping(now),
-    ];
-    statements.extend(purges::pruning(tiers, now));
-    statements
-}
-
-/// Removes what is over, in batches, until all of it is gone or enough was done for once.
-pub(super) async fn sweep<H: Host>(tiers: &Tiers<'_, H>, now: Timestamp) {
-    for _ in 0..SWEEPS {
-        let mut statements = sweeping(tiers, now);
-        statements.push(Statement { sql: OVER, params: vec![Value::Integer(now.0)] });
-        match batch(tiers, statements).await {
-            Some(left) if !left.is_empty() => {}
-            _ => return,
-        }
-    }
+/// Removes the invalidations that nothing is on its way from any more.
+fn sweeping_gone(now: Timestamp) -> Statement {
+    Statement { sql: SWEEP_GONE, params: vec![Value::Integer(now.0)] }
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {

@@ -457,6 +457,15 @@ fn what_can_never_be_reached() {
             "[tiers.l1]\nmax_size = '2MiB'\n[tiers.l2]\nmax_size = '1MiB'",
             "2:12: tiers.l1.max_size: larger than tiers.l2.max_size (1MiB), above which nothing is stored at all; lower this or raise that",
         ),
+        (
+            "[tiers.l2]\ncapacity = '16MiB'",
+            "2:12: tiers.l2.capacity: smaller than tiers.l2.max_size (20MiB), which is one entry; raise this or lower that",
+        ),
+        (
+            "[tiers.l2]\ncapacity = '1KiB'",
+            "2:12: tiers.l2.capacity: \"1KiB\" is too little, because the tier could keep next to nothing; write \"64KiB\" or more",
+        ),
+        ("[tiers.l1]\ncapacity = '1GiB'", "2:1: tiers.l1.capacity: unknown key here; it belongs in [tiers.l2]"),
         ("[tiers.l0]\nmax_ttl = '10s'", "1:1: tiers.l0.size: missing; add size = \"8MiB\""),
         (
             "[tiers.l0]\nsize = '1MiB'\nmax_size = '2MiB'",

@@ -15,6 +15,7 @@ mod loops;
 mod memory;
 mod partial;
 mod purge;
+mod room;
 mod tend;
 mod tiers;
 mod variance;

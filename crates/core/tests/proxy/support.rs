@@ -25,6 +25,7 @@ use terrace_core::message::{Body, OriginRequest, Request, Response};
 use terrace_core::tiers::Tiers;
 use terrace_core::tiers::gone::Gone;
 use terrace_core::tiers::purges::Purges;
+use terrace_core::tiers::room::Room;
 use terrace_core::time::Timestamp;
 
 /// A body: chunks, then its proper end (`Ok`) or a cut.
@@ -106,6 +107,7 @@ pub struct Cache {
     pub proxy: Rc<Proxy>,
     gone: Gone,
     purges: Purges,
+    room: Room,
     pool: LocalPool,
 }
 
@@ -140,7 +142,14 @@ impl Cache {
         let host = Fake { world, database, spawner: pool.spawner() };
         let text = format!("[origin]\nurl = \"http://origin.test\"\n{config}");
         let config = Config::parse(&text, "terrace.toml").unwrap_or_else(|e| panic!("{e}"));
-        Cache { host, proxy: Rc::new(Proxy::new(config)), gone: Gone::default(), purges: Purges::default(), pool }
+        Cache {
+            host,
+            proxy: Rc::new(Proxy::new(config)),
+            gone: Gone::default(),
+            purges: Purges::default(),
+            room: Room::default(),
+            pool,
+        }
     }
 
     /// A new instance over the same stores, L1 emptied: what a restart is.
@@ -209,6 +218,12 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), proxy.handle(host, request)))
     }
 
+    /// Reads the content of one.
+    pub fn read(&mut self, response: Response<Chunks>) -> Answer {
+        let body = self.pool.run_until(clocked(self.host.world.clone(), read(response.body)));
+        Answer { status: response.status.as_u16(), fields: response.fields, body }
+    }
+
     /// What a host's clock calls for.
     pub fn sweep(&mut self) {
         let (proxy, host) = (self.proxy.clone(), self.host.clone());
@@ -242,6 +257,7 @@ impl Cache {
             memory: self.proxy.memory(),
             gone: &self.gone,
             purges: &self.purges,
+            room: &self.room,
         };
         self.pool.run_until(tiers.read_purges());
         (tiers, &mut self.pool)
@@ -471,6 +487,7 @@ impl Kv for Fake {
 fn sql_error(error: rusqlite::Error) -> StoreError {
     match error.to_string() {
         why if why.contains("no such table") => StoreError::Schema(why),
+        why if why.contains("disk is full") => StoreError::Full,
         why => StoreError::Other(why),
     }
 }
@@ -529,6 +546,7 @@ impl Host for Fake {
     type Kv = Fake;
     type Sql = Fake;
     const KV_WRITES_ARE_FREE: bool = true;
+    const KV_EXPIRES: bool = false;
     const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Gzip);
 
     fn kv(&self) -> &Fake {

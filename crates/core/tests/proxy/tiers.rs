@@ -377,18 +377,3 @@ fn bytes_that_travelled_as_digits_are_the_same_in_the_database() {
         assert_eq!((found.tier(), found.body.as_deref()), ("L2-HIT", Some(body)), "{written} {read}");
     }
 }
-
-#[test]
-fn a_sweep_removes_what_is_over_and_nothing_else() {
-    let mut cache = Cache::new("[cache]\nstale_if_error = \"0s\"\nstale_while_revalidate = \"0s\"\n");
-    for n in 0..1200 {
-        let lifetime = if n % 3 == 0 { "max-age=1000" } else { "max-age=10" };
-        cache.respond(200, &[("cache-control", lifetime)], "hello");
-        cache.get(&format!("/{n}"));
-    }
-    let rows =
-        |cache: &Cache| cache.host.database.query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0));
-    cache.wait(100);
-    cache.sweep();
-    assert_eq!(rows(&cache), Ok(400));
-}
