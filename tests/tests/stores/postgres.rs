@@ -40,7 +40,7 @@ async fn every_statement_and_migration_of_the_core_is_taken() {
     for sql in MIGRATIONS.iter().flat_map(|migration| statements(migration)) {
         postgres.ask(&translate(sql)).expect("a migration");
     }
-    // A parameter has one of three types; which one the core binds, its text does not tell.
+    // A parameter has one of three types; which one the core binds, its text does not tell. What is read has types that SQLite has.
     postgres
         .ask(
             "CREATE FUNCTION takes(sql text, n int) RETURNS text LANGUAGE plpgsql AS $f$
@@ -51,8 +51,18 @@ async fn every_statement_and_migration_of_the_core_is_taken() {
                    INTO types FROM generate_series(0, n - 1) p;
                  BEGIN
                    EXECUTE 'PREPARE it' || coalesce('(' || array_to_string(types, ',') || ')', '') || ' AS ' || sql;
+                   said := 'ok';
+                   IF sql LIKE 'SELECT%' THEN
+                     EXECUTE 'CREATE TABLE found AS EXECUTE it'
+                       || coalesce('(' || nullif(rtrim(repeat('NULL,', n), ','), '') || ')', '');
+                     SELECT coalesce(string_agg(attname || ' is ' || typname, ', '), 'ok') INTO said
+                       FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+                       WHERE attrelid = 'found'::regclass AND attnum > 0
+                       AND typname NOT IN ('int8', 'int4', 'bytea', 'text', 'float8', 'bool');
+                     DROP TABLE found;
+                   END IF;
                    DEALLOCATE it;
-                   RETURN 'ok';
+                   RETURN said;
                  EXCEPTION WHEN OTHERS THEN said := sqlerrm;
                  END;
                END LOOP;
