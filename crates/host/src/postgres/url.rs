@@ -28,7 +28,12 @@ impl FromStr for PostgresUrl {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(FORM.into());
         }
-        let (address, options) = text.split_once('?').unwrap_or((text, ""));
+        // A password may hold a `?`, and ends at the first `@`.
+        let from = text.find('@').unwrap_or_default();
+        let (address, options) = match text[from..].find('?') {
+            Some(at) => (&text[..from + at], &text[from + at + 1..]),
+            None => (text, ""),
+        };
         let (mut pool, mut tls, mut theirs) = (POOL, None, Vec::new());
         for option in options.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
@@ -118,7 +123,9 @@ mod tests {
         let url: PostgresUrl =
             "postgres://me:s3cret@db.example/shop?sslmode=verify-full&pool=3".parse().expect("a URL");
         assert_eq!((url.to_string().as_str(), url.pool), ("postgres://db.example:5432/shop", 3));
-        assert!(!format!("{url:?}").contains("s3cret"));
+        let odd: PostgresUrl = "postgres://me:s3cret?pool=0@db.example/shop?pool=2".parse().expect("a URL");
+        assert_eq!((odd.config.get_password(), odd.pool), (Some(b"s3cret?pool=0".as_slice()), 2));
+        assert!(!format!("{url:?} {odd:?} {odd}").contains("s3cret"));
         assert!(!format!("{:?}", url.config).contains("s3cret"));
     }
 
@@ -148,7 +155,8 @@ mod tests {
             "postgres://",
             "mysql://u:s3cret@x/y",
             "postgres://u:s3cret@x/y?nonsense=1",
-            "postgres://u:pa?s3cret=1@x/y",
+            "postgres://u:pa?s3cret=1@x/y?nonsense=1",
+            "postgres://u:s3cret@x/y?pool",
             "postgres://:s3cret@x/y",
             "postgres://u:s3cret@x:port/y",
             "postgres://u:s3cret@x/y?sslmode=s3cret",
