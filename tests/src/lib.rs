@@ -15,6 +15,7 @@ pub mod conformance;
 pub mod host;
 pub mod npm;
 pub mod origin;
+pub mod postgres;
 pub mod redis;
 pub mod reply;
 pub mod stores;

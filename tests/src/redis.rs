@@ -45,6 +45,20 @@ impl Redis {
         self.process = None;
     }
 
+    /// It stands still until [`thaw`](Self::thaw): whoever asks waits.
+    pub fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.freeze_all();
+        }
+    }
+
+    /// It goes on.
+    pub fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.thaw_all();
+        }
+    }
+
     /// Its URL, with the password.
     pub fn url(&self) -> String {
         format!("redis://:{PASSWORD}@{}", self.address)

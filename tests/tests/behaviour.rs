@@ -2,7 +2,7 @@
 //! A test's name is `host::idea::sentence`.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use terrace_tests::host::Host;
+use terrace_tests::host::{Host, shared};
 use terrace_tests::suite::{self, Behaviour};
 use terrace_tests::world::World;
 
@@ -34,7 +34,9 @@ fn main() {
             trials.push(Trial::test(name, run).with_ignored_flag(ignored));
         }
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    shared::end();
+    conclusion.exit();
 }
 
 fn run(host: Host, behaviour: &Behaviour) -> Result<(), Failed> {

@@ -2,21 +2,42 @@
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use terrace_tests::postgres::Postgres;
 use terrace_tests::redis::Redis;
 
 /// How long apt may take, its lists included.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// A package of Debian's.
+struct Package {
+    name: &'static str,
+    /// What it is called where tests are left out without it.
+    shown: &'static str,
+    /// Why it is not to be used, if so.
+    missing: fn() -> Option<String>,
+}
+
+const PACKAGES: [Package; 2] = [
+    Package { name: "redis-server", shown: "Redis", missing: Redis::missing },
+    Package { name: "postgresql", shown: "PostgreSQL", missing: Postgres::missing },
+];
+
 /// Installs what is missing, as root on Debian; anybody else is told what to install.
 pub fn install() {
-    let Some(why) = Redis::missing() else { return };
-    let root = rustix::process::geteuid().is_root();
+    let missing: Vec<_> = PACKAGES.iter().filter(|package| (package.missing)().is_some()).collect();
+    if missing.is_empty() {
+        return;
+    }
     let until = Instant::now() + LIMIT;
-    let installed = root
-        && apt(&["update", "-qq"], until)
-        && apt(&["install", "-y", "-qq", "--no-install-recommends", "redis-server"], until);
-    if !installed || Redis::missing().is_some() {
-        eprintln!("the tests of Redis will be left out: {why}");
+    if rustix::process::geteuid().is_root() && apt(&["update", "-qq"], until) {
+        for package in &missing {
+            apt(&["install", "-y", "-qq", "--no-install-recommends", package.name], until);
+        }
+    }
+    for package in missing {
+        if let Some(why) = (package.missing)() {
+            eprintln!("the tests of {} will be left out: {why}", package.shown);
+        }
     }
 }
 

@@ -69,9 +69,10 @@ pub struct Tiers {
     /// How much memory L1 may take where it is `memory`
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     pub l1_size: u64,
-    /// Where L2 lives: `sqlite:PATH` [default: a file in the user's data directory]
-    #[arg(long, value_name = "STORE", value_parser = stores::file)]
-    pub l2: Option<PathBuf>,
+    /// Where L2 lives: `sqlite:PATH`, or `postgres://user:password@host[:port]/database`, which hosts may share [default: a file in
+    /// the user's data directory]
+    #[arg(long, value_name = "STORE", env = "TERRACE_L2", hide_env_values = true)]
+    pub l2: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,17 +1,15 @@
 //! `terrace serve`: the component in the wasmtime host, before the configured origin, until it is told to stop.
 
 use crate::args::{LikeSpin, Serve};
-use crate::data_dir;
 use crate::failure::Failure;
 use crate::settings::Settings;
-use crate::stores::L1;
+use crate::stores::{L1, L2};
 use std::io::{self, Write, stdout};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::path::Path;
 use std::process;
 use std::thread;
 use std::time::Duration;
-use terrace_host::{Error, Mode, Options, Server};
+use terrace_host::{Database, Error, Mode, Options, Server};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -25,19 +23,20 @@ const GUEST_CONFIG: &str = "/terrace.toml";
 
 pub fn run(args: Serve) -> Result<(), Failure> {
     let l1 = L1::parse(&args.tiers.l1)?;
+    let l2 = L2::parse(args.tiers.l2.as_deref(), "terrace.db")?;
     let settings = Settings::load(args.config.as_deref(), args.origin.as_deref())?;
     settings.require_secrets()?;
     refuse_loop(&settings.origin, args.listen)?;
-    let database = data_dir::database(args.tiers.l2, "terrace.db")?;
+    let shown = l2.to_string();
 
-    let mut options = options(args.listen, &database, &settings.text, &settings.origin);
+    let mut options = options(args.listen, l2.database(), &settings.text, &settings.origin);
     l1.apply(&mut options);
     options.kv_bytes = args.tiers.l1_size;
     options.workers = args.workers.map_or(0, usize::from);
     options.mode = mode(args.like_spin);
 
     until_told_to_stop(options, |address| {
-        info!(origin = %settings.origin, database = %database.display(), "serving");
+        info!(origin = %settings.origin, database = %shown, "serving");
         say(format_args!("listening on http://{address}\n"));
     })
 }
@@ -49,7 +48,7 @@ pub fn say(text: std::fmt::Arguments<'_>) {
 }
 
 /// The options that `serve` and `demo` share.
-pub fn options(listen: SocketAddr, database: &Path, config: &str, origin: &Url) -> Options {
+pub fn options(listen: SocketAddr, database: Database, config: &str, origin: &Url) -> Options {
     let mut options = Options::new(listen, database);
     options.files = vec![(GUEST_CONFIG.into(), config.as_bytes().to_vec())];
     options.variables = [("origin_url".to_string(), origin.to_string())].into();
@@ -175,7 +174,7 @@ mod tests {
     #[test]
     fn only_the_origin_may_be_asked() {
         let origin = "https://api.example.org/base".parse().unwrap();
-        let options = options("127.0.0.1:0".parse().unwrap(), "x.db".as_ref(), "[origin]", &origin);
+        let options = options("127.0.0.1:0".parse().unwrap(), Database::Sqlite("x.db".into()), "[origin]", &origin);
         assert_eq!(options.allowed_outbound, ["https://api.example.org"]);
         assert_eq!(options.variables["origin_url"], "https://api.example.org/base");
         assert_eq!(options.files, [("/terrace.toml".to_string(), b"[origin]".to_vec())]);

@@ -134,7 +134,8 @@ fn the_table_of_limits_is_that_of_the_host() {
     let limits = Limits::default();
     let kib = |bytes: usize| format!("{} KiB", bytes >> 10);
     let seconds = |time: Duration| format!("{} s", time.as_secs());
-    let l1 = terrace_host::Options::new("127.0.0.1:0".parse().unwrap(), "x.db").kv_bytes;
+    let l1 = terrace_host::Options::new("127.0.0.1:0".parse().unwrap(), terrace_host::Database::Sqlite("x.db".into()))
+        .kv_bytes;
     let readme = readme();
     for (what, most) in [
         ("a request's head", format!("{}, {} fields", kib(limits.header_bytes), limits.header_count)),

@@ -6,12 +6,12 @@
 //! `COMPONENT` names another component, `WORKERS` the number of workers, `SPIN=reuse,concurrent,idle_ms`
 //! the way Spin keeps instances.
 use std::time::Duration;
-use terrace_host::{Component, Mode, Options, Server};
+use terrace_host::{Component, Database, Mode, Options, Server};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let listen = args.next().unwrap_or("127.0.0.1:8080".into()).parse()?;
-    let mut options = Options::new(listen, args.next().unwrap_or("terrace.db".into()));
+    let mut options = Options::new(listen, Database::Sqlite(args.next().unwrap_or("terrace.db".into()).into()));
     options.allowed_outbound = args.collect();
     options.files = vec![("/terrace.toml".into(), b"[origin]\n".to_vec())];
     if let Some(path) = std::env::var_os("COMPONENT") {

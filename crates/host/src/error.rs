@@ -57,6 +57,9 @@ pub enum Error {
     /// The URL of Redis is none that can be used.
     #[error("cannot use Redis: {0}. Correct its URL")]
     Redis(String),
+    /// The URL of PostgreSQL is none that can be used.
+    #[error("cannot use PostgreSQL: {0}. Correct its URL")]
+    Postgres(String),
     /// The guest's private folder cannot be made.
     #[error(
         "cannot lay out the guest's files: {0}. Check that the temporary folder (TMPDIR) may be written to and has room"

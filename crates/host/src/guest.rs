@@ -23,7 +23,7 @@ pub struct Shared {
     pub engine: Engine,
     pub pre: ServicePre<Guest>,
     pub keyvalue: keyvalue::Store,
-    pub database: sqlite::Database,
+    pub database: sqlite::Store,
     pub variables: Variables,
     pub policy: Policy,
     /// The folder that the guest sees as `/`.

@@ -10,8 +10,8 @@
 //!  driver/          one long-lived instance for each worker ---> outbound/ one pooled client each
 //!     v                                                          allowed origins only
 //!  guest            the component, and what it may call:
-//!                   keyvalue (memory, or Redis), sqlite (one file), variables,
-//!                   files (read-only)
+//!                   keyvalue (memory, or Redis), sqlite (one file, or PostgreSQL),
+//!                   variables, files (read-only)
 //! ```
 //!
 //! A worker is a thread with a runtime, an instance, a client and connections of its own; workers share
@@ -28,11 +28,12 @@ mod keyvalue;
 mod log;
 mod options;
 mod outbound;
+mod postgres;
 mod server;
 mod sqlite;
 mod variables;
 mod wasi;
 
 pub use error::Error;
-pub use options::{Component, Expiry, Limits, Mode, Options, RedisUrl};
+pub use options::{Component, Database, Dialect, Expiry, Limits, Mode, Options, PostgresUrl, RedisUrl};
 pub use server::{Drained, Server};

@@ -1,5 +1,6 @@
 //! What a server is started with.
 pub use crate::keyvalue::{Expiry, RedisUrl};
+pub use crate::postgres::{Dialect, PostgresUrl};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,8 +22,8 @@ pub struct Options {
     /// Where the key-value store lives instead, with what reads from a value how long it is of use: without it, and where it finds
     /// nothing, a value stays for a day. Memory, if this is none.
     pub redis: Option<(RedisUrl, Option<Expiry>)>,
-    /// The SQLite file. It is created, with its folder, when it is not there.
-    pub sqlite: PathBuf,
+    /// Where the guest's database lives.
+    pub database: Database,
     /// Variables the guest may ask for. A name that is not here is looked up in the environment as
     /// `SPIN_VARIABLE_<UPPER>`, then as `<UPPER>`.
     pub variables: BTreeMap<String, String>,
@@ -35,8 +36,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with defaults for all but where to listen and where the SQLite file is.
-    pub fn new(listen: SocketAddr, sqlite: impl Into<PathBuf>) -> Self {
+    /// Options with defaults for all but where to listen and where the database is.
+    pub fn new(listen: SocketAddr, database: Database) -> Self {
         Options {
             listen,
             component: Component::Embedded,
@@ -44,13 +45,22 @@ impl Options {
             workers: 0,
             kv_bytes: 256 << 20,
             redis: None,
-            sqlite: sqlite.into(),
+            database,
             variables: BTreeMap::new(),
             files: Vec::new(),
             allowed_outbound: Vec::new(),
             limits: Limits::default(),
         }
     }
+}
+
+/// Where the guest's database lives.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// In a file of SQLite. It is created, with its folder, when it is not there.
+    Sqlite(PathBuf),
+    /// In PostgreSQL, which others may share; with it, what becomes of the guest's SQL there.
+    Postgres(Box<PostgresUrl>, Dialect),
 }
 
 /// Where the component comes from.

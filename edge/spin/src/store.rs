@@ -9,7 +9,7 @@ use terrace_core::host::{Kv, Sql, Statement, StoreError, Text, Value};
 
 thread_local! {
     static KV: RefCell<Option<&'static key_value::Store>> = const { RefCell::new(None) };
-    static SQL: RefCell<Option<&'static spin::Connection>> = const { RefCell::new(None) };
+    static SQL: RefCell<Option<Database>> = const { RefCell::new(None) };
 }
 
 /// The key-value store `default`.
@@ -47,10 +47,22 @@ impl Kv for SpinKv {
     }
 }
 
-/// The SQLite database `default`. The synchronous calls are used: they are the fast ones, a transaction on the one connection of this
-/// instance is never interleaved with another request's, and writes keep the order in which requests were answered: an invalidation
-/// is never overtaken by the store before it. A host bounds how long such a call waits for a writer elsewhere.
+/// The SQLite database `default`.
+///
+/// Of a file the synchronous calls are used: they are the fast ones, a transaction on the one connection of this instance is never
+/// interleaved with another request's, and writes keep the order in which requests were answered: an invalidation is never overtaken
+/// by the store before it. A host bounds how long such a call waits for a writer elsewhere.
+///
+/// Of a server somewhere else the asynchronous ones are, for the other requests of this instance go on meanwhile; each transaction has
+/// a connection of its own, and their order is of no consequence: what one relies on is in its conditions.
 pub struct SpinSql;
+
+#[derive(Clone, Copy)]
+struct Database {
+    connection: &'static spin::Connection,
+    /// Whether it is a server somewhere else.
+    is_far: bool,
+}
 
 /// An open transaction, or one about to open; what is not committed is rolled back.
 struct Transaction<'a> {
@@ -67,17 +79,18 @@ impl Drop for Transaction<'_> {
     }
 }
 
-fn connection() -> Result<&'static spin::Connection, StoreError> {
-    if let Some(connection) = SQL.with(|sql| *sql.borrow()) {
-        return Ok(connection);
+fn database() -> Result<Database, StoreError> {
+    if let Some(database) = SQL.with(|sql| *sql.borrow()) {
+        return Ok(database);
     }
     let connection = spin::Connection::open("default").map_err(sql_error)?;
-    // Readers and a writer at once, and one flush per checkpoint instead of per write. A host that has no WAL answers so and goes on.
-    let _ = connection.execute("PRAGMA journal_mode=WAL", &[]);
+    // Readers and a writer at once, and one flush per checkpoint instead of per write. What is no file of SQLite has none of it.
+    let wal = connection.execute("PRAGMA journal_mode=WAL", &[]).map_err(sql_error);
     let _ = connection.execute("PRAGMA synchronous=NORMAL", &[]);
-    let connection: &'static spin::Connection = Box::leak(Box::new(connection));
-    SQL.with(|sql| *sql.borrow_mut() = Some(connection));
-    Ok(connection)
+    let is_far = matches!(wal, Err(StoreError::Other(_)));
+    let database = Database { connection: Box::leak(Box::new(connection)), is_far };
+    SQL.with(|sql| *sql.borrow_mut() = Some(database));
+    Ok(database)
 }
 
 fn sql_error(error: spin::Error) -> StoreError {
@@ -91,9 +104,8 @@ fn sql_error(error: spin::Error) -> StoreError {
     }
 }
 
-fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
-    let params: Vec<spin::Value> = statement
-        .params
+fn bound(params: &[Value]) -> Vec<spin::Value> {
+    params
         .iter()
         .map(|value| match value {
             Value::Null => spin::Value::Null,
@@ -101,9 +113,11 @@ fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<V
             Value::Text(text) => spin::Value::Text(text.clone()),
             Value::Blob(bytes) => spin::Value::Blob(bytes.clone()),
         })
-        .collect();
-    let result = connection.execute(statement.sql.bytes, &params).map_err(sql_error)?;
-    let rows = result.rows.into_iter().map(|row| {
+        .collect()
+}
+
+fn values(rows: Vec<spin::RowResult>) -> Vec<Vec<Value>> {
+    let rows = rows.into_iter().map(|row| {
         let values = row.values.into_iter().map(|value| match value {
             spin::Value::Integer(n) => Value::Integer(n),
             // No column of ours is a real: whatever reads it takes it for a corrupt row.
@@ -113,16 +127,39 @@ fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<V
         });
         values.collect()
     });
-    Ok(rows.collect())
+    rows.collect()
+}
+
+fn execute(connection: &spin::Connection, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
+    let result = connection.execute(statement.sql.bytes, &bound(&statement.params)).map_err(sql_error)?;
+    Ok(values(result.rows))
+}
+
+async fn execute_far(
+    connection: &spin::Connection,
+    sql: &str,
+    params: &[Value],
+) -> Result<Vec<Vec<Value>>, StoreError> {
+    let asked = connection.execute_async(sql.to_owned(), bound(params)).await;
+    let (_columns, rows, end) = asked.map_err(sql_error)?;
+    let rows = rows.collect().await;
+    end.await.map_err(sql_error)?;
+    Ok(values(rows))
 }
 
 impl Sql for SpinSql {
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
-        execute(connection()?, statement)
+        match database()? {
+            Database { connection, is_far: false } => execute(connection, statement),
+            Database { connection, .. } => execute_far(connection, statement.sql.bytes, &statement.params).await,
+        }
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
-        let connection = connection()?;
+        let Database { connection, is_far } = database()?;
+        if is_far {
+            return batch_far(statements).await;
+        }
         let mut transaction = Transaction { connection, committed: false };
         execute(connection, &Statement { sql: Text::plain("BEGIN IMMEDIATE"), params: Vec::new() })?;
         let last = statements.iter().try_fold(Vec::new(), |_, statement| execute(connection, statement))?;
@@ -130,4 +167,16 @@ impl Sql for SpinSql {
         transaction.committed = true;
         Ok(last)
     }
+}
+
+/// What is not committed when its connection is dropped is rolled back.
+async fn batch_far(statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
+    let connection = spin::Connection::open_async("default".to_owned()).await.map_err(sql_error)?;
+    execute_far(&connection, "BEGIN IMMEDIATE", &[]).await?;
+    let mut last = Vec::new();
+    for statement in statements {
+        last = execute_far(&connection, statement.sql.bytes, &statement.params).await?;
+    }
+    execute_far(&connection, "COMMIT", &[]).await?;
+    Ok(last)
 }

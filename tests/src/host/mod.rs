@@ -1,6 +1,7 @@
 //! The hosts that the suite runs on.
 
 mod process;
+pub mod shared;
 mod spin;
 mod terrace;
 pub mod workerd;
@@ -23,6 +24,8 @@ pub enum Host {
     LikeSpin,
     /// The same with a fresh instance for every request.
     LikeSpinFresh,
+    /// `terrace serve` with Redis as L1 and PostgreSQL as L2.
+    Shared,
     /// `spin up`.
     Spin,
     /// The Worker, in Cloudflare's workerd.
@@ -45,7 +48,8 @@ pub struct Place<'a> {
 
 impl Host {
     /// Every host that the suite runs on, in its order.
-    pub const ALL: [Host; 5] = [Host::Wasmtime, Host::LikeSpin, Host::LikeSpinFresh, Host::Spin, Host::Workerd];
+    pub const ALL: [Host; 6] =
+        [Host::Wasmtime, Host::LikeSpin, Host::LikeSpinFresh, Host::Shared, Host::Spin, Host::Workerd];
 
     /// Its name in front of every test's name.
     pub const fn name(self) -> &'static str {
@@ -53,6 +57,7 @@ impl Host {
             Host::Wasmtime => "wasmtime",
             Host::LikeSpin => "like_spin",
             Host::LikeSpinFresh => "like_spin_fresh",
+            Host::Shared => "redis_postgres",
             Host::Spin => "spin",
             Host::Workerd => "workerd",
             Host::WatchedWorkerd => "watched_workerd",
@@ -63,6 +68,7 @@ impl Host {
     pub fn missing(self) -> Option<String> {
         let found = match self {
             Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh => terrace_binary().map(drop),
+            Host::Shared => shared::available(),
             Host::Spin => spin::version().map(drop),
             Host::Workerd | Host::WatchedWorkerd => workerd::upload().map(drop),
         };
@@ -71,12 +77,18 @@ impl Host {
 
     /// Whether a missing host fails the run.
     pub const fn is_required(self) -> bool {
-        !matches!(self, Host::Spin)
+        !matches!(self, Host::Spin | Host::Shared)
     }
 
-    /// Whether it is our own program: its process, its limits and what it reads from the wire are our doing.
+    /// Whether it is our own program: its process, its limits and what it reads from the wire are our doing. With stores of others
+    /// it is the same program, and that need not be tried again.
     pub const fn is_ours(self) -> bool {
         matches!(self, Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh)
+    }
+
+    /// Whether it finishes deferred stores before it ends.
+    pub const fn drains(self) -> bool {
+        self.is_ours() || matches!(self, Host::Shared)
     }
 
     /// Whether all requests meet one instance, given `--workers 1` where it takes arguments: instances do not know of each
@@ -120,6 +132,7 @@ impl Host {
             Host::Wasmtime => terrace::start(place, None),
             Host::LikeSpin => terrace::start(place, Some("--like-spin")),
             Host::LikeSpinFresh => terrace::start(place, Some("--like-spin=fresh")),
+            Host::Shared => shared::start(place),
             Host::Spin => spin::start(place),
             Host::Workerd => workerd::start(place, None),
             Host::WatchedWorkerd => workerd::start(place, Some("watched.mjs")),

@@ -1,6 +1,7 @@
 //! The processes that hosts run in.
 
 use crate::PATIENCE;
+use crate::postgres::children;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -92,6 +93,23 @@ impl Process {
     /// Sends it SIGTERM.
     pub fn terminate(&self) {
         signal(self.child.id(), Signal::TERM);
+    }
+
+    /// Sends it SIGQUIT.
+    pub fn quit(&self) {
+        signal(self.child.id(), Signal::QUIT);
+    }
+
+    /// Has it, and the processes that it has started, stand still.
+    pub fn freeze_all(&self) {
+        signal(self.child.id(), Signal::STOP);
+        children(self.child.id()).into_iter().for_each(|id| signal(id, Signal::STOP));
+    }
+
+    /// Has them go on.
+    pub fn thaw_all(&self) {
+        children(self.child.id()).into_iter().for_each(|id| signal(id, Signal::CONT));
+        signal(self.child.id(), Signal::CONT);
     }
 
     /// Sends it SIGKILL.

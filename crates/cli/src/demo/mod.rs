@@ -12,6 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+use terrace_host::Database;
 use tracing::info;
 use url::Url;
 
@@ -34,7 +35,7 @@ pub fn run(args: args::Demo) -> Result<(), Failure> {
     let url = Url::parse(&format!("http://{}", origin.address))
         .map_err(|error| Failure::no(format!("the demo's origin has no usable address: {error}")))?;
     serve::refuse_loop(&url, args.listen)?;
-    let options = serve::options(args.listen, &database, CONFIG, &url);
+    let options = serve::options(args.listen, Database::Sqlite(database.clone()), CONFIG, &url);
     serve::until_told_to_stop(options, |address| {
         info!(%origin.address, database = %database.display(), "serving the demo");
         let try_this = TryThis { cache: address, origin: origin.address, delay: args.delay, database: &database };

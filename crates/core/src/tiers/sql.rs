@@ -1,10 +1,11 @@
-//! L2 over [`Sql`]: all SQL text lives here, in `sql/` and in `migrations/`.
+//! L2 over [`Sql`]: all SQL text lives here, in `sql/` and in `migrations/`. It is SQLite's; PostgreSQL takes it by way of [`postgres`].
 //!
 //! An entry is one row; content above [`CHUNK`] goes on in rows of its own, written in the same batch and read in the same query.
 //! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.
 //! Tables are made, and brought up to date, when a statement finds them missing.
 
 pub(super) mod leases;
+pub mod postgres;
 pub(super) mod purges;
 pub(super) mod walk;
 pub(super) mod watches;
@@ -55,15 +56,18 @@ const GET: Text = sql!(
 );
 /// `stored` is when the response was asked for: one that was asked for earlier never takes the place of a later one.
 const PUT: Text = sql!(
-    "INSERT OR REPLACE INTO entries (key, until, stored, url, head, body) \
+    "INSERT INTO entries (key, until, stored, url, head, body) \
      SELECT ?1, ?2, ?3, ?4, ", (bind "?5"), ", ", (bind "?6"), " \
      WHERE NOT EXISTS (SELECT 1 FROM gone WHERE key = ?1 AND life <> ?7) \
-     AND NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored > ?3)"
+     AND NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored > ?3) \
+     ON CONFLICT (key) DO UPDATE SET until = excluded.until, stored = excluded.stored, url = excluded.url, \
+     head = excluded.head, body = excluded.body"
 );
 /// Those of the entry that the same batch has put, or not.
 const PUT_CHUNK: Text = sql!(
-    "INSERT OR REPLACE INTO chunks (key, n, body) SELECT ?1, ?2, ", (bind "?3"), " \
-     WHERE EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored = ?4)"
+    "INSERT INTO chunks (key, n, body) SELECT ?1, ?2, ", (bind "?3"), " \
+     WHERE EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored = ?4) \
+     ON CONFLICT (key, n) DO UPDATE SET body = excluded.body"
 );
 const DROP_CHUNKS: Text = Text::plain(
     "DELETE FROM chunks WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1 AND stored > ?2)",
@@ -78,10 +82,23 @@ const STANDS: Text = Text::plain(
     "SELECT (SELECT stored FROM entries WHERE key = ?1) AS stored, (SELECT life FROM gone WHERE key = ?1) AS life",
 );
 const DELETE: Text = Text::plain("DELETE FROM entries WHERE key = ?1");
-const PUT_GONE: Text = Text::plain("INSERT OR REPLACE INTO gone (key, life, until) VALUES (?1, ?2, ?3)");
+const PUT_GONE: Text = Text::plain(
+    "INSERT INTO gone (key, life, until) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (key) DO UPDATE SET life = excluded.life, until = excluded.until",
+);
 const SWEEP_GONE: Text =
     Text::plain("DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)");
 const VERSION: Text = Text::plain("SELECT version FROM terrace_schema");
+
+/// Every statement but the migrations, for whoever takes them in another dialect.
+pub const STATEMENTS: &[&[Text]] = &[
+    &[GET, PUT, PUT_CHUNK, DROP_CHUNKS, PUT_HEAD, STANDS, DELETE, PUT_GONE],
+    &[SWEEP_GONE, VERSION],
+    leases::STATEMENTS,
+    purges::STATEMENTS,
+    walk::STATEMENTS,
+    watches::STATEMENTS,
+];
 
 /// What L2 holds under a key.
 pub(super) enum Held {
@@ -340,6 +357,6 @@ async fn migrate<H: Host>(host: &H) -> Result<(), StoreError> {
 }
 
 /// The statements of a migration: each ends with a semicolon at the end of a line.
-fn statements(migration: &'static str) -> impl Iterator<Item = &'static str> {
+pub fn statements(migration: &'static str) -> impl Iterator<Item = &'static str> {
     migration.split(";\n").map(str::trim).filter(|s| !s.is_empty())
 }

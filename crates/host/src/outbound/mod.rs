@@ -5,6 +5,7 @@ mod failure;
 mod policy;
 
 pub use policy::Policy;
+pub(crate) use policy::trust;
 
 use crate::guest::Shared;
 use body::OriginBody;

@@ -89,7 +89,7 @@ fn parse(origin: &str) -> Result<Origin, &'static str> {
 
 /// The system's certificate authorities (or those of SSL_CERT_FILE and SSL_CERT_DIR); where there are
 /// none, Mozilla's, which are built in.
-fn trust() -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn trust() -> Result<Arc<ClientConfig>, Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {

@@ -9,9 +9,10 @@ use crate::engine::{Ticker, engine};
 use crate::error::Error;
 use crate::guest::{Shared, link};
 use crate::keyvalue;
-use crate::options::{Component, Options};
+use crate::options::{Component, Database, Options};
 use crate::outbound::Policy;
-use crate::sqlite::Database;
+use crate::postgres;
+use crate::sqlite;
 use crate::variables::Variables;
 use accept::Acceptor;
 use files::Files;
@@ -64,7 +65,12 @@ impl Server {
                 keyvalue::Store::Redis(Box::new(keyvalue::Redis::new(url, *expiry).map_err(Error::Redis)?))
             }
         };
-        let database = Database::prepare(&options.sqlite)?;
+        let database = match &options.database {
+            Database::Sqlite(path) => sqlite::Store::File(sqlite::Database::prepare(path)?),
+            Database::Postgres(url, dialect) => {
+                sqlite::Store::Postgres(Box::new(postgres::Database::new(url, *dialect)?))
+            }
+        };
         let (listener, address) = accept::listen(options.listen)?;
 
         let engine = engine()?;
@@ -132,7 +138,7 @@ impl Server {
             }
         }
         self.ticker.take();
-        self.shared.database.checkpoint()?;
+        self.shared.database.finish()?;
         drained.took = began.elapsed();
         if panicked { Err(Error::WorkerPanicked) } else { Ok(drained) }
     }

@@ -1,7 +1,10 @@
 //! The interface `spin:sqlite/sqlite@3.1.0` on [`Handle`].
-use super::connection::{BUSY, Handle, error};
+use super::Handle;
+use super::connection::BUSY;
 pub(super) use crate::bindings::spin::sqlite::sqlite;
 use crate::guest::{Guest, Spin};
+use crate::postgres::Call;
+use futures::executor::block_on;
 use sqlite::{Error, QueryResult, RowResult, Value};
 use std::time::{Duration, Instant};
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
@@ -16,7 +19,7 @@ impl Guest {
         if name != "default" {
             return Err(Error::NoSuchDatabase.into());
         }
-        let handle = self.shared.database.open().map_err(error)?;
+        let handle = self.shared.database.open()?;
         self.table.push(handle).map_err(|_| Error::Io("too many open resources".into()).into())
     }
 
@@ -42,7 +45,13 @@ impl sqlite::HostConnection for Guest {
         statement: String,
         parameters: Vec<Value>,
     ) -> Result<QueryResult, Failure> {
-        let result = self.connection(&handle)?.execute(&statement, &parameters);
+        let result = match self.connection(&handle)? {
+            Handle::File(handle) => handle.execute(&statement, &parameters),
+            Handle::Postgres(handle) => {
+                let outcome = block_on(handle.call(&statement, parameters)?.run());
+                handle.settle(outcome)
+            }
+        };
         result.map_err(Failure::from)
     }
 
@@ -71,20 +80,7 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
         statement: String,
         parameters: Vec<Value>,
     ) -> Result<Rows, Failure> {
-        // Whoever holds the lock, the other requests of this worker go on meanwhile.
-        let give_up = Instant::now() + BUSY;
-        let mut pause = Duration::from_millis(1);
-        let result = loop {
-            let result = accessor.with(|mut access| {
-                Ok::<_, Failure>(access.get().connection(&handle)?.attempt(&statement, &parameters))
-            })?;
-            let locked = matches!(&result, Err(Error::Io(message)) if message.contains("locked"));
-            if !locked || Instant::now() > give_up {
-                break result?;
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(20));
-        };
+        let result = rows(accessor, &handle, &statement, parameters).await?;
         accessor
             .with(|mut access| {
                 wasmtime::error::Ok((
@@ -103,4 +99,48 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
     async fn changes_async(accessor: &Accessor<T, Self>, handle: Resource<Handle>) -> wasmtime::Result<u64> {
         accessor.with(|mut access| Ok(access.get().table.get(&handle)?.changes()))
     }
+}
+
+/// Runs a statement; the other requests of this worker go on meanwhile.
+async fn rows<T: Send>(
+    accessor: &Accessor<T, Spin>,
+    handle: &Resource<Handle>,
+    statement: &str,
+    mut parameters: Vec<Value>,
+) -> Result<QueryResult, Failure> {
+    let give_up = Instant::now() + BUSY;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let attempt = accessor.with(|mut access| {
+            Ok::<_, Failure>(match access.get().connection(handle)? {
+                Handle::File(handle) => Attempt::Done(handle.attempt(statement, &parameters)),
+                Handle::Postgres(handle) => {
+                    Attempt::Elsewhere(handle.call(statement, std::mem::take(&mut parameters))?)
+                }
+            })
+        })?;
+        let result = match attempt {
+            Attempt::Done(result) => result,
+            Attempt::Elsewhere(call) => {
+                let outcome = call.run().await;
+                return accessor.with(|mut access| match access.get().connection(handle)? {
+                    Handle::Postgres(handle) => handle.settle(outcome).map_err(Failure::from),
+                    Handle::File(_) => Err(Error::InvalidConnection.into()),
+                });
+            }
+        };
+        // Whoever holds the lock.
+        let locked = matches!(&result, Err(Error::Io(message)) if message.contains("locked"));
+        if !locked || Instant::now() > give_up {
+            return result.map_err(Failure::from);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// A statement that was run at once, or is run where another thread waits for its answer.
+enum Attempt {
+    Done(Result<QueryResult, Error>),
+    Elsewhere(Call),
 }

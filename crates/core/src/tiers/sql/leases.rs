@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 /// Only what is over is taken.
 const TAKE: Text = Text::plain(
     "INSERT INTO leases (key, owner, until) VALUES (?1, ?2, ?3) \
-     ON CONFLICT (key) DO UPDATE SET owner = ?2, until = ?3 WHERE until <= ?4",
+     ON CONFLICT (key) DO UPDATE SET owner = ?2, until = ?3 WHERE leases.until <= ?4",
 );
 /// With when what is stored was asked for.
 const HOLDS: Text =
@@ -18,6 +18,8 @@ const HOLDS: Text =
 const CHANGE: Text = Text::plain("UPDATE leases SET owner = ?3, until = ?4 WHERE key = ?1 AND owner = ?2");
 const END: Text = Text::plain("DELETE FROM leases WHERE key = ?1 AND owner = ?2");
 const SWEEP: Text = Text::plain("DELETE FROM leases WHERE key IN (SELECT key FROM leases WHERE until <= ?1 LIMIT 500)");
+
+pub(super) const STATEMENTS: &[Text] = &[TAKE, HOLDS, CHANGE, END, SWEEP];
 
 /// Who holds a lease.
 #[derive(Clone, Copy, Debug)]

@@ -21,14 +21,16 @@ const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows, in the order of what they are for, and when the newest was that had no room; what is NULL tells an invalidation
 /// from a purge.
 const NEWER: Text = Text::plain(
-    "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) \
-     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?4) \
-     UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) \
+    "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) AS newest \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?4) AS lives \
+     UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
      ORDER BY 2",
 );
 const SHORTEN: Text =
     Text::plain("DELETE FROM purges WHERE seq <= (SELECT seq FROM purges ORDER BY seq DESC LIMIT 1 OFFSET ?1)");
 const FORGET: Text = Text::plain("DELETE FROM purges WHERE at <= ?1");
+
+pub(super) const STATEMENTS: &[Text] = &[REPLACE, APPEND, LAST, NEWER, SHORTEN, FORGET];
 
 /// What is new in the log.
 #[derive(Debug)]

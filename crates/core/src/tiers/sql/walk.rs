@@ -49,6 +49,8 @@ const USE: Text = Text::plain(
      WHERE uses.at + ?5 * (CASE WHEN uses.hits < ?6 THEN uses.hits ELSE ?6 END) <= excluded.at",
 );
 
+pub(super) const STATEMENTS: &[Text] = &[LOOK, REMOVE_OVER, REMOVE, REMOVE_CHUNKS, REMOVE_USES, PASS, USE];
+
 /// How far the walk has come.
 #[derive(Clone, Debug, Default)]
 pub(in crate::tiers) struct Walk {

@@ -12,12 +12,14 @@ const DUE: Text = Text::plain("SELECT due FROM watches WHERE name = ?1");
 /// Only what is due is taken; what is due too late was so by another configuration, or by a clock that was wrong.
 const TAKE: Text = Text::plain(
     "INSERT INTO watches (name, owner, due, failures, seen) VALUES (?1, ?2, ?3, 0, '') \
-     ON CONFLICT (name) DO UPDATE SET owner = ?2, due = ?3 WHERE due <= ?4 OR due > ?5",
+     ON CONFLICT (name) DO UPDATE SET owner = ?2, due = ?3 WHERE watches.due <= ?4 OR watches.due > ?5",
 );
 const ROW: Text = Text::plain("SELECT owner, due, failures, seen FROM watches WHERE name = ?1");
 /// By who took it alone.
 const DONE: Text = Text::plain("UPDATE watches SET due = ?3, failures = ?4, seen = ?5 WHERE name = ?1 AND owner = ?2");
 const FORGET: Text = Text::plain("DELETE FROM watches WHERE due <= ?1");
+
+pub(super) const STATEMENTS: &[Text] = &[DUE, TAKE, ROW, DONE, FORGET];
 
 /// What stands there of a document.
 #[derive(Clone, Debug)]

@@ -1,48 +1,25 @@
-//! `terrace serve --l1 redis://..` with a real Redis: what it holds, what hosts share by it, and what becomes of requests when it
-//! is gone.
+//! `terrace serve --l1 redis://..`: what Redis holds, what hosts share by it, and what becomes of requests when it is gone.
 
-use libtest_mimic::{Arguments, Trial};
+use crate::{WORLD, all_is_well, described};
 use std::time::Duration;
 use terrace_tests::client::{Request, Response};
-use terrace_tests::host::{ADMIN_TOKEN, Host};
+use terrace_tests::host::ADMIN_TOKEN;
 use terrace_tests::origin::Origin;
 use terrace_tests::redis::{PASSWORD, Redis};
 use terrace_tests::reply::Reply;
-use terrace_tests::suite::join;
-use terrace_tests::world::{Terrace, World};
+use terrace_tests::world::Terrace;
 
-const WORLD: World = World { host: Host::Wasmtime };
-
-/// How long a test may take.
-const LIMIT: Duration = Duration::from_secs(120);
-
-fn main() {
-    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
-    let missing = Redis::missing();
-    if let Some(why) = &missing {
-        let bar = "=".repeat(100);
-        eprintln!("{bar}\nTHE TESTS DID NOT RUN ON REDIS: {why}\n{bar}");
-    }
-    macro_rules! trials {
-        ($($name:ident),+ $(,)?) => { vec![$(Trial::test(stringify!($name), || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let in_time = runtime.block_on(async { tokio::time::timeout(LIMIT, $name()).await });
-            Ok(in_time?)
-        }).with_ignored_flag(missing.is_some())),+] };
-    }
-    let trials = trials![
-        what_one_host_stores_is_a_hit_of_the_other,
-        a_purge_through_one_host_holds_in_the_other_within_the_poll,
-        a_value_expires_with_what_it_holds,
-        keys_begin_with_the_prefix_of_the_url,
-        garbage_under_a_key_is_a_miss_and_replaced,
-        a_redis_that_goes_and_comes_back_costs_no_request_and_no_restart,
-        a_redis_that_stands_still_costs_no_request,
-        a_redis_that_was_never_there_costs_no_request_and_is_found_later,
-        a_wrong_password_costs_no_request_and_is_never_shown,
-    ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
-}
+pub const ALL: &[crate::Test] = tests![
+    what_one_host_stores_is_a_hit_of_the_other,
+    a_purge_through_one_host_holds_in_the_other_within_the_poll,
+    a_value_expires_with_what_it_holds,
+    keys_begin_with_the_prefix_of_the_url,
+    garbage_under_a_key_is_a_miss_and_replaced,
+    a_redis_that_goes_and_comes_back_costs_no_request_and_no_restart,
+    a_redis_that_stands_still_costs_no_request,
+    a_redis_that_was_never_there_costs_no_request_and_is_found_later,
+    a_wrong_password_costs_no_request_and_is_never_shown,
+];
 
 fn redis() -> Redis {
     Redis::start().expect("Redis starts")
@@ -144,23 +121,6 @@ async fn garbage_under_a_key_is_a_miss_and_replaced() {
     }
     terrace.get("/x").await.has_status(200).has_body("good");
     terrace.until(&Request::get("/x"), "in L1 again", is_l1).await.has_body("good");
-}
-
-/// Sixteen clients at once, each with as many paths; nobody may notice anything.
-async fn all_is_well(terrace: &Terrace) {
-    let clients = (0..16).map(|client| async move {
-        for n in 0..16 {
-            let path = format!("/{}", (client + n) % 16);
-            terrace.get(&path).await.has_status(200).has_body(format!("body of {path}"));
-        }
-    });
-    join(clients.collect()).await;
-}
-
-async fn described() -> Origin {
-    let origin = Origin::start().await;
-    origin.otherwise(|seen| Reply::fresh(format!("body of {}", seen.path())));
-    origin
 }
 
 /// What is answered from L1 is so again, by the process that was there before.

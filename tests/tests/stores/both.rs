@@ -1,0 +1,209 @@
+//! Hosts that share Redis and PostgreSQL: one cache, with no store that it cannot do without.
+
+use crate::{WORLD, described};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+use terrace_tests::PATIENCE;
+use terrace_tests::client::Request;
+use terrace_tests::host::ADMIN_TOKEN;
+use terrace_tests::origin::Origin;
+use terrace_tests::postgres::Postgres;
+use terrace_tests::redis::Redis;
+use terrace_tests::reply::{Reply, Step};
+use terrace_tests::suite::join;
+use terrace_tests::world::Terrace;
+
+pub const ALL: &[crate::Test] = tests![
+    under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll,
+    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice,
+    a_redis_that_is_killed_or_stands_still_under_load_costs_no_request,
+    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request,
+    both_killed_or_standing_still_under_load_cost_no_request,
+];
+
+/// Two hosts that share both stores.
+struct Hosts {
+    redis: RefCell<Redis>,
+    postgres: RefCell<Postgres>,
+    origin: Origin,
+    hosts: [Terrace; 2],
+}
+
+impl Hosts {
+    async fn start(origin: Origin, config: &str) -> Hosts {
+        let redis = Redis::start().expect("Redis starts");
+        let postgres = Postgres::start().expect("PostgreSQL starts");
+        let (l1, l2) = (redis.url(), postgres.url());
+        let arguments = ["--l1", l1.as_str(), "--l2", l2.as_str()];
+        let url = origin.url();
+        let (one, other) =
+            tokio::join!(WORLD.in_front_of(&url, config, &arguments), WORLD.in_front_of(&url, config, &arguments));
+        Hosts { redis: redis.into(), postgres: postgres.into(), origin, hosts: [one, other] }
+    }
+
+    /// What one host stores from now on is a hit of the other in each tier.
+    async fn share(&self, name: &str) {
+        let [one, other] = &self.hosts;
+        let started = Instant::now();
+        for n in 0.. {
+            assert!(started.elapsed() < PATIENCE, "what one stores is no hit of the other");
+            let path = format!("/{name}/{n}");
+            one.get(&path).await.has_status(200);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let response = other.get(&path).await;
+            response.has_status(200);
+            let in_l2 = self.postgres.borrow().ask(&format!("SELECT 1 FROM entries WHERE url LIKE '%{path}'"));
+            if response.tier() == "L1-HIT" && in_l2.is_ok_and(|rows| !rows.is_empty()) {
+                return;
+            }
+        }
+    }
+}
+
+async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll() {
+    let origin = Origin::start().await;
+    let version = Arc::new(AtomicU64::new(0));
+    let of = version.clone();
+    origin.otherwise(move |_| {
+        Reply::ok(format!("{}", of.load(SeqCst))).with("Cache-Control", "max-age=600").with("Cache-Tag", "all")
+    });
+    let config = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[purge]\npoll = \"1s\"\n[cache]\n\
+                  stale_while_revalidate = \"0s\"\n[tiers.l2]\ntimeout = \"3s\"\n";
+    let shared = Hosts::start(origin, config).await;
+    let (floor, done, served, hits) = (Cell::new(0), Cell::new(false), Cell::new(0), Cell::new(0));
+    let clients = (0..16).map(|client| {
+        let (hosts, floor, done, served, hits) = (&shared.hosts, &floor, &done, &served, &hits);
+        async move {
+            for n in client.. {
+                if done.get() {
+                    break;
+                }
+                let least = floor.get();
+                let response = hosts[n % 2].get(&format!("/{}", n % 24)).await;
+                response.has_status(200);
+                let shown: u64 = response.text().parse().expect("a version");
+                assert!(shown >= least, "purged before and served: {shown} of {least}: {response:?}");
+                served.set(served.get() + 1);
+                hits.set(hits.get() + u64::from(response.is_hit()));
+            }
+        }
+    });
+    let purges = async {
+        for n in 0..4 {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let newest = version.fetch_add(1, SeqCst) + 1;
+            let purge = Request::new("POST", "/_terrace/purge").with("Content-Type", "application/json");
+            let purge = purge.with("Authorization", format!("Bearer {ADMIN_TOKEN}")).body("{\"tags\":[\"all\"]}");
+            let answer = shared.hosts[n % 2].send(&purge).await;
+            answer.has_status(200);
+            let said: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let wait = said["holds_everywhere_in_ms"].as_u64().expect("when it holds");
+            tokio::time::sleep(Duration::from_millis(wait + 1)).await;
+            floor.set(newest);
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        done.set(true);
+    };
+    tokio::join!(join(clients.collect()), purges);
+    assert!(hits.get() * 2 > served.get(), "{} hits of {} requests are no load", hits.get(), served.get());
+}
+
+async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice() {
+    let shared = Hosts::start(Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
+    let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
+    shared.origin.otherwise(|_| Reply::fresh("ready"));
+    for host in &shared.hosts {
+        host.warm("/ready").await;
+    }
+    for path in ["/cold/1", "/cold/2", "/cold/3"] {
+        shared.origin.serve(path, slow.clone());
+        let asks = (0..200).map(|n| shared.hosts[n % 2].get(path));
+        for response in join(asks.collect()).await {
+            response.has_status(200).has_body("slow");
+        }
+        let asked = shared.origin.count(path);
+        assert!((1..=2).contains(&asked), "{path} was asked for {asked} times");
+    }
+}
+
+/// What becomes of a store.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    StandsStill,
+    IsKilled,
+}
+
+/// Load on both hosts, of known keys and new ones, while stores are gone and come back: nobody may notice anything.
+async fn costs_no_request(redis: bool, postgres: bool) {
+    let shared = Hosts::start(described().await, "").await;
+    shared.share("before").await;
+    for fault in [Fault::StandsStill, Fault::IsKilled] {
+        let done = Cell::new(false);
+        let clients = (0..12).map(|n| {
+            let (hosts, done) = (&shared.hosts, &done);
+            async move {
+                for k in 0.. {
+                    if done.get() {
+                        break;
+                    }
+                    let path = if k % 4 == 0 { format!("/{fault:?}/{n}/{k}") } else { format!("/{}", k % 16) };
+                    hosts[n % 2].get(&path).await.has_status(200).has_body(format!("body of {path}"));
+                }
+            }
+        });
+        let disturb = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            shared.begin(fault, redis, postgres);
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            shared.end(fault, redis, postgres);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            done.set(true);
+        };
+        tokio::join!(join(clients.collect()), disturb);
+        shared.share(&format!("after/{fault:?}")).await;
+    }
+}
+
+impl Hosts {
+    fn begin(&self, fault: Fault, redis: bool, postgres: bool) {
+        let (mut one, mut other) = (self.redis.borrow_mut(), self.postgres.borrow_mut());
+        match fault {
+            Fault::StandsStill => {
+                redis.then(|| one.freeze());
+                postgres.then(|| other.freeze());
+            }
+            Fault::IsKilled => {
+                redis.then(|| one.stop());
+                postgres.then(|| other.stop());
+            }
+        }
+    }
+
+    fn end(&self, fault: Fault, redis: bool, postgres: bool) {
+        let (mut one, mut other) = (self.redis.borrow_mut(), self.postgres.borrow_mut());
+        match fault {
+            Fault::StandsStill => {
+                redis.then(|| one.thaw());
+                postgres.then(|| other.thaw());
+            }
+            Fault::IsKilled => {
+                redis.then(|| one.resume().expect("Redis starts again"));
+                postgres.then(|| other.resume().expect("PostgreSQL starts again"));
+            }
+        }
+    }
+}
+
+async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request() {
+    costs_no_request(true, false).await;
+}
+
+async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request() {
+    costs_no_request(false, true).await;
+}
+
+async fn both_killed_or_standing_still_under_load_cost_no_request() {
+    costs_no_request(true, true).await;
+}
