@@ -34,6 +34,7 @@ use crate::host::Host;
 use crate::key::{self, Key, Parts};
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
+use crate::meter::{Meter, count};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
 use crate::rules::reuse::{self, Reuse};
@@ -64,6 +65,7 @@ const ADMIN: &str = "/_terrace";
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    meter: Meter,
     memory: Memory,
     gone: Gone,
     purges: Purges,
@@ -89,6 +91,7 @@ impl Proxy {
         Proxy {
             config,
             counters: Counters::default(),
+            meter: Meter::default(),
             memory: Memory::default(),
             gone: Gone::default(),
             purges: Purges::default(),
@@ -119,6 +122,11 @@ impl Proxy {
         &self.counters
     }
 
+    /// What is billed, counted so far.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
     pub async fn sweep<H: Host>(&self, host: &H) {
         self.tiers(host).sweep(host.now()).await;
@@ -126,6 +134,7 @@ impl Proxy {
 
     /// Answers one request. Never fails: what goes wrong is a response too.
     pub async fn handle<H: Host>(self: Rc<Self>, host: H, mut request: Request<H::Stream>) -> Response<H::Stream> {
+        count(&self.meter.requests);
         if let Err(refusal) = check::acceptable(&request) {
             return self.refuse(&host, refusal);
         }
@@ -200,8 +209,8 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        let Proxy { config, counters, memory, gone, purges, .. } = self;
-        Tiers { host, config, counters, memory, gone, purges }
+        let Proxy { config, counters, memory, gone, purges, meter, .. } = self;
+        Tiers { host, config, counters, memory, gone, purges, meter }
     }
 
     fn origin(&self) -> &str {

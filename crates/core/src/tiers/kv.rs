@@ -1,16 +1,18 @@
 //! L1 over [`Kv`]: one record per key, head and content together.
 
 use super::deadline::within;
-use super::{Tiers, count, keep_until};
+use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, codec};
 use crate::host::{Host, Kv, StoreError};
 use crate::key::Key;
+use crate::meter::count;
 use crate::time::Timestamp;
 use std::time::Duration;
 
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
+    count(&tiers.meter.kv_reads);
     let record = call(tiers, tiers.host.kv().get(&text)).await??;
     match codec::decode(record) {
         Ok((entry, until)) if now < until => Some(entry),
@@ -18,7 +20,7 @@ pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp
         Ok(_) => None,
         Err(codec::Corrupt) => {
             count(&tiers.counters.corrupt);
-            call(tiers, tiers.host.kv().delete(&text)).await;
+            delete(tiers, key).await;
             None
         }
     }
@@ -38,6 +40,7 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry,
     }
     let record = codec::encode(entry, until);
     let ttl = Duration::from_millis(until.since(now));
+    count(&tiers.meter.kv_writes);
     let put = call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await;
     if put.is_none() {
         // Whether the old record is still there is unknown: better none than an old one.
@@ -46,6 +49,7 @@ pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry,
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<()> {
+    count(&tiers.meter.kv_deletes);
     call(tiers, tiers.host.kv().delete(&key.text())).await
 }
 

@@ -19,6 +19,7 @@ use crate::fields::Fields;
 use crate::host::{Host, StoreError};
 use crate::key::{self, Key};
 use crate::log::Log;
+use crate::meter::Meter;
 use crate::purge::{self, Fate};
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
@@ -28,6 +29,8 @@ use purges::Purges;
 use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
+
+pub(crate) use crate::meter::count;
 
 /// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
 const WORTH_PROMOTING_MS: u64 = 60_000;
@@ -106,11 +109,6 @@ pub struct Counters {
     pub log: Log,
 }
 
-/// One more.
-pub(crate) fn count(counter: &Cell<u64>) {
-    counter.set(counter.get().saturating_add(1));
-}
-
 /// The stack of tiers.
 #[derive(Debug)]
 pub struct Tiers<'a, H: Host> {
@@ -126,6 +124,8 @@ pub struct Tiers<'a, H: Host> {
     pub gone: &'a Gone,
     /// What was purged.
     pub purges: &'a Purges,
+    /// Where what is billed is counted.
+    pub meter: &'a Meter,
 }
 
 impl<H: Host> Tiers<'_, H> {

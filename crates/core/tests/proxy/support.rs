@@ -76,6 +76,7 @@ pub struct World {
     pub sql_is_text: Cell<bool>,
     pub kv_gets: Cell<u32>,
     pub kv_puts: Cell<u32>,
+    pub kv_deletes: Cell<u32>,
     pub queries: Cell<u32>,
     pub batches: Cell<u32>,
     pub encodings: Cell<u32>,
@@ -224,6 +225,7 @@ impl Cache {
             memory: self.proxy.memory(),
             gone: &self.gone,
             purges: &self.purges,
+            meter: self.proxy.meter(),
         };
         self.pool.run_until(tiers.read_purges());
         (tiers, &mut self.pool)
@@ -444,6 +446,7 @@ impl Kv for Fake {
         Ok(())
     }
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        bump(&self.world.kv_deletes);
         self.world.wrote(key, None);
         self.world.kv.borrow_mut().remove(key);
         Ok(())
