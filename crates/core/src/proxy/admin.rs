@@ -79,7 +79,7 @@ impl Proxy {
 
     /// What this instance has counted.
     fn metrics<H: Host>(&self) -> Response<H::Stream> {
-        let text = metrics::text(&self.meter, H::SQL_SERVICE, &self.counters);
+        let text = metrics::text(&self.meter, H::SQL_SERVICE, &self.admission, &self.counters);
         answered(metrics::CONTENT_TYPE, text)
     }
 

@@ -37,8 +37,10 @@ use crate::message::{Body, Request, Response};
 use crate::meter::{Meter, count};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
+use crate::rules::freshness::Freshness;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{cdn_loop, connection, reduce, update};
+use crate::tiers::admission::Admission;
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
@@ -66,6 +68,7 @@ pub struct Proxy {
     config: Config,
     counters: Counters,
     meter: Meter,
+    admission: Admission,
     memory: Memory,
     gone: Gone,
     purges: Purges,
@@ -92,6 +95,7 @@ impl Proxy {
             config,
             counters: Counters::default(),
             meter: Meter::default(),
+            admission: Admission::default(),
             memory: Memory::default(),
             gone: Gone::default(),
             purges: Purges::default(),
@@ -125,6 +129,11 @@ impl Proxy {
     /// What is billed, counted so far.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What was written to L1 lately, and what was not.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
@@ -209,8 +218,8 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        let Proxy { config, counters, memory, gone, purges, meter, .. } = self;
-        Tiers { host, config, counters, memory, gone, purges, meter }
+        let Proxy { config, counters, memory, gone, purges, meter, admission, .. } = self;
+        Tiers { host, config, counters, memory, gone, purges, meter, admission }
     }
 
     fn origin(&self) -> &str {
@@ -356,7 +365,7 @@ impl Proxy {
             return self.received(host, request, Place::Over(found), trip, response);
         }
         if update::matches_304(&found.entry.head, &response.fields) {
-            let replaced = found.entry.head.freshness.requested;
+            let replaced = found.entry.head.freshness.clone();
             let url = request.url();
             let seen = exchange(&request, &url, &response, trip);
             found.entry.head = update::by_304(&found.entry.head, &seen, self.config.policy_at(request.route));
@@ -368,14 +377,14 @@ impl Proxy {
         self.ask_anew(host, request, found, trip.why).await
     }
 
-    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is when the one was asked for that it was made from.
+    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is of the one that it was made from.
     fn confirmed<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
         mut found: Found,
         trip: Trip,
-        replaced: Timestamp,
+        replaced: Freshness,
     ) -> Response<H::Stream> {
         let now = trip.received;
         let from = Some((found.tier, None));
@@ -383,7 +392,7 @@ impl Proxy {
         let shown = (found.entry.clone(), found.form.take());
         let answer = self.stored(host, &request, shown, now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.keep_update(&own, &request, &found, replaced, now).await });
+        host.defer(async move { proxy.keep_update(&own, &request, &found, &replaced, now).await });
         answer
     }
 
@@ -393,7 +402,7 @@ impl Proxy {
         host: &H,
         request: &Lookable,
         found: &Found,
-        replaced: Timestamp,
+        replaced: &Freshness,
         now: Timestamp,
     ) {
         let head = &found.entry.head;

@@ -6,13 +6,14 @@
 
 use crate::meter::{Meter, Service};
 use crate::tiers::Counters;
+use crate::tiers::admission::Admission;
 use std::fmt::{Display, Write as _};
 
 /// The type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All that is counted. `sql` is what the platform calls L2 on its bill.
-pub fn text(meter: &Meter, sql: &str, counters: &Counters) -> String {
+pub fn text(meter: &Meter, sql: &str, admission: &Admission, counters: &Counters) -> String {
     let mut out = String::with_capacity(2048);
     family(&mut out, "terrace_billable_ops_total", "Operations that a platform may bill.");
     // A platform that says nothing of rows bills none.
@@ -25,6 +26,10 @@ pub fn text(meter: &Meter, sql: &str, counters: &Counters) -> String {
             Service::Sql => sql,
         };
         sample(&mut out, "terrace_billable_ops_total", format_args!("{{service=\"{service}\",op=\"{op}\"}}"), count);
+    }
+    family(&mut out, "terrace_l1_not_admitted_total", "Writes to L1 that were left out, by the reason.");
+    for (why, count) in admission.declined() {
+        sample(&mut out, "terrace_l1_not_admitted_total", format_args!("{{reason=\"{}\"}}", why.as_str()), count);
     }
     family(&mut out, "terrace_tier_errors_total", "Calls to a tier that failed or were late.");
     for (tier, errors) in [("L1", &counters.l1_errors), ("L2", &counters.l2_errors)] {

@@ -226,6 +226,7 @@ impl Cache {
             gone: &self.gone,
             purges: &self.purges,
             meter: self.proxy.meter(),
+            admission: self.proxy.admission(),
         };
         self.pool.run_until(tiers.read_purges());
         (tiers, &mut self.pool)
