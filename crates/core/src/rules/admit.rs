@@ -31,7 +31,13 @@ pub fn fits(limits: &L1, size: u64) -> Result<(), NotAdmitted> {
 ///
 /// # Errors
 /// [`NotAdmitted`]: it stays in L2.
-pub fn asked_again(limits: &L1, size: u64, it: &Freshness, before: Timestamp, now: Timestamp) -> Result<(), NotAdmitted> {
+pub fn asked_again(
+    limits: &L1,
+    size: u64,
+    it: &Freshness,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<(), NotAdmitted> {
     fits(limits, size)?;
     let stay = worth(limits, it, now)?;
     if now.since(before) <= stay { Ok(()) } else { Err(NotAdmitted::NotAskedAgain) }

@@ -326,21 +326,15 @@ impl<H: Host> Tiers<'_, H> {
             None => Want::No(NotAdmitted::NotAskedAgain),
             Some(held) => {
                 let size = entry.body.len() as u64;
-                admit::replaces(&self.config.l1, size, &entry.head.freshness, held, now).map_or_else(Want::No, |()| Want::May)
+                admit::replaces(&self.config.l1, size, &entry.head.freshness, held, now)
+                    .map_or_else(Want::No, |()| Want::May)
             }
         }
     }
 
     /// Has L2 judge, and L1 keep what was not refused: L2 knows whether the URL was invalidated since the response was asked for,
     /// and whether a later one has come. `store` is the write to L2.
-    async fn keep(
-        &self,
-        key: &Key,
-        entry: &Entry,
-        want: Want,
-        now: Timestamp,
-        store: impl Future<Output = Verdict>,
-    ) {
+    async fn keep(&self, key: &Key, entry: &Entry, want: Want, now: Timestamp, store: impl Future<Output = Verdict>) {
         self.memory.remove(key);
         if !H::KV_WRITES_ARE_FREE {
             let verdict = store.await;
