@@ -153,8 +153,9 @@ pub(super) async fn near<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry
     }
     match want {
         Want::Must if !H::KV_WRITES_ARE_FREE => catch_up(tiers, key, PAUSE_MS).await,
-        // Nothing there would be believed, and a delete costs as much as a write.
-        _ if !H::KV_WRITES_ARE_FREE => admission.wrote(key, 0, now),
+        // Nothing there would be believed, and a delete costs as much as a write. Where it was refused, another instance has just
+        // written: it is not tried again before that shows.
+        _ if !H::KV_WRITES_ARE_FREE => {}
         // Whether the old record is still there is unknown: better none than an old one.
         _ => drop(kv::delete(tiers, key).await),
     }

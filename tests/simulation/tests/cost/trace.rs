@@ -10,7 +10,7 @@ pub const INSTANCES: usize = 4;
 
 /// Objects, requests, and requests a second.
 pub const OBJECTS: usize = 100_000;
-pub const REQUESTS: u64 = 200_000;
+pub const REQUESTS: u64 = 100_000;
 pub const PER_SECOND: u64 = 20;
 
 /// Of ten objects so many are fresh for so many seconds.
