@@ -44,6 +44,7 @@ mod key_parts;
 mod keys;
 mod lifecycle;
 mod methods;
+mod metrics;
 mod policy;
 mod purge;
 mod ranges;
@@ -80,6 +81,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         routes::ALL,
         purge::ALL,
         purge::BY_METHOD,
+        metrics::ALL,
         http2::ALL,
         bad_input::ALL,
         bad_input::ANYWHERE,
