@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod block;
+pub mod cdn_loop;
+pub mod coding;
 pub mod conditions;
 pub mod config;
 pub mod entry;
@@ -15,7 +17,9 @@ pub mod vary;
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 7] = [
+pub const ALL: [(&str, Holds); 9] = [
+    ("cdn_loop", cdn_loop::holds),
+    ("coding", coding::holds),
     ("conditions", conditions::holds),
     ("config", config::holds),
     ("entry", entry::holds),

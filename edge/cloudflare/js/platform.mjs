@@ -47,7 +47,8 @@ export const variable = (call, name) => {
 // What has gone out and may again, by number.
 const heads = [];
 export const keepHead = (number, head, isAscii) => {
-  heads[number] = { status: 200, headers: new Headers(fields(head, isAscii, true)), encodeBody: "manual" };
+  const headers = new Headers(fields(head, isAscii, true));
+  heads[number] = headers.has("content-encoding") ? { status: 200, headers, encodeBody: "manual" } : { status: 200, headers };
 };
 
 // What is kept of a head, with what has changed.
@@ -77,18 +78,36 @@ export const respond = (call, status, known, head, isAscii, once, body) => {
 export const respondCopy = (call, status, known, head, isAscii, once, content) =>
   respond(call, status, known, head, isAscii, once, content.slice());
 
-// With a part of a value that KV gave.
-export const respondPart = (call, status, known, head, isAscii, once, value, start, length) =>
-  respond(call, status, known, head, isAscii, once, new Uint8Array(value, start, length));
+// With a part of the value that KV gave last.
+export const respondPart = (call, status, known, head, isAscii, once, start, length) =>
+  respond(call, status, known, head, isAscii, once, new Uint8Array(call.value, start, length));
+
+// The same under the very fields that are kept: what most hits are, so that no more crosses than that.
+export const respondKnown = (call, status, known, start, length) => {
+  try {
+    const init = heads[known];
+    init.status = status;
+    call.resolve(new Response(new Uint8Array(call.value, start, length), init));
+  } catch (error) {
+    return said(error);
+  }
+};
 
 // Ends a call that wants no answer.
 export const end = (call) => call.resolve();
+
+// A value is kept for the answer, unless nobody waits for it any more: the module speaks of the last one that it took.
+const got = (call, value, operation) => {
+  const before = call.value;
+  call.value = value;
+  if (!bytes(operation, new Uint8Array(value))) call.value = before;
+};
 
 // The key is ASCII, in the module's memory. What hits call catches its own errors: wasm-bindgen's way of it costs more.
 export const kvGet = (call, key, operation) => {
   try {
     call.env.L1.get(ascii(key), "arrayBuffer").then(
-      (value) => (value === null ? settle(operation, null) : bytes(operation, new Uint8Array(value), value)),
+      (value) => (value === null ? settle(operation, null) : got(call, value, operation)),
       (error) => fail(operation, said(error)),
     );
   } catch (error) {
@@ -160,7 +179,7 @@ const decoders = {
   gzip: ({ gunzipSync }) => gunzipSync,
 };
 
-const codes = (work, operation) => coders().then(work).then((value) => bytes(operation, value, null), (error) => fail(operation, said(error)));
+const codes = (work, operation) => coders().then(work).then((value) => bytes(operation, value), (error) => fail(operation, said(error)));
 
 export const encode = (coding, content, operation) => {
   const copy = content.slice();
@@ -186,7 +205,7 @@ export const reader = (stream) => stream.getReader({ mode: "byob" });
 // The next piece; `null` at the end. Whatever has come: a branch of a `tee` that waits for more holds the other one back.
 export const read = (reader, operation) =>
   reader.read(new Uint8Array(PIECE)).then(
-    ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value, null)),
+    ({ done, value }) => (done && !value?.length ? settle(operation, null) : bytes(operation, value)),
     (error) => fail(operation, said(error)),
   );
 

@@ -2,13 +2,13 @@
 import { __wbg_reset_state as reset, handle, sweep } from "./terrace.js";
 
 // A module that has trapped (it ran out of memory) is of no more use: this request and the later ones get a new one.
-const enter = (work) => {
+const enter = (work, call, head) => {
   try {
-    work();
+    work(call, head);
   } catch (error) {
     console.error(`terrace: the module failed and is started again: ${error}`);
     reset();
-    work();
+    work(call, head);
   }
 };
 
@@ -16,10 +16,10 @@ export default {
   fetch(request, env, ctx) {
     let head = `${request.method}\n${request.url}`;
     request.headers.forEach((value, name) => (head += `\n${name}\n${value}`));
-    return new Promise((resolve) => enter(() => handle({ request, env, ctx, resolve }, head)));
+    return new Promise((resolve) => enter(handle, { request, env, ctx, resolve, value: undefined }, head));
   },
 
   scheduled(controller, env, ctx) {
-    return new Promise((resolve) => enter(() => sweep({ env, ctx, resolve })));
+    return new Promise((resolve) => enter(sweep, { env, ctx, resolve }));
   },
 };

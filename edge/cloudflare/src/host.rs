@@ -23,11 +23,11 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 #[derive(Clone)]
 pub struct Cloudflare(pub Rc<Event>);
 
-/// An event, the value that KV gave last, of which what goes out again is taken from where JavaScript has it, and the rows that D1
-/// bills for it.
+/// An event, the value that KV gave last, which JavaScript has, too (what of it goes out again is taken from there), and the rows that
+/// D1 bills for it.
 pub struct Event {
     pub call: Call,
-    value: RefCell<Option<(Bytes, JsValue)>>,
+    value: RefCell<Bytes>,
     pub billed: Cell<Rows>,
 }
 
@@ -36,19 +36,18 @@ impl Event {
         Event { call, value: RefCell::default(), billed: Cell::default() }
     }
 
-    /// Remembers a value and the ArrayBuffer that it was copied from.
-    pub fn keep(&self, value: Bytes, buffer: JsValue) -> Bytes {
-        self.value.replace(Some((value.clone(), buffer)));
+    /// Remembers a value.
+    pub fn keep(&self, value: Bytes) -> Bytes {
+        self.value.replace(value.clone());
         value
     }
 
-    /// The ArrayBuffer that has these very bytes, and where. As long as the value is kept, no other bytes are where it is.
-    pub fn part(&self, bytes: &Bytes) -> Option<(JsValue, u32)> {
+    /// Where in the value these very bytes are, if they are a part of it. As long as it is kept, no other bytes are where it is.
+    pub fn part(&self, bytes: &Bytes) -> Option<u32> {
         let value = self.value.borrow();
-        let (value, buffer) = value.as_ref()?;
         let start = bytes.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
         let within = start.checked_add(bytes.len()).is_some_and(|end| end <= value.len());
-        within.then_some((buffer.clone(), u32::try_from(start).ok()?))
+        within.then_some(u32::try_from(start).ok()?)
     }
 }
 
@@ -91,7 +90,7 @@ impl Host for Cloudflare {
         let controller = unanswered.0.take();
         let answer: Answer = match outcome {
             Outcome::Value(answer) => answer.unchecked_into(),
-            Outcome::Bytes(..) => return Err(OriginError::HttpProtocolError),
+            Outcome::Bytes(_) => return Err(OriginError::HttpProtocolError),
             Outcome::Failed(why) => return Err(self.unreachable(&why)),
         };
         let status = http::StatusCode::from_u16(answer.status()).map_err(|_| OriginError::HttpProtocolError)?;
@@ -161,7 +160,7 @@ impl Host for Cloudflare {
 impl Cloudflare {
     fn coded(&self, outcome: Outcome) -> Option<Vec<u8>> {
         match outcome {
-            Outcome::Bytes(bytes, _) => Some(bytes),
+            Outcome::Bytes(bytes) => Some(bytes),
             Outcome::Value(_) => None,
             Outcome::Failed(why) => {
                 self.warn(&format!("node:zlib: {why}"));

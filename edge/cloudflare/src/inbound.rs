@@ -90,7 +90,7 @@ fn send(event: &Event, head: platform::Head<'_>, body: Body<Stream>) -> Option<S
         Body::Full(bytes) => bytes,
     };
     match event.part(&bytes).zip(u32::try_from(bytes.len()).ok()) {
-        Some(((value, start), length)) => head.respond_part(&event.call, &value, start, length),
+        Some((start, length)) => head.respond_part(&event.call, start, length),
         None => head.respond_copy(&event.call, &bytes),
     }
 }

@@ -20,7 +20,7 @@ impl Kv for Cloudflare {
             Ok(())
         });
         match value.await {
-            Outcome::Bytes(value, buffer) => Ok(Some(self.0.keep(Bytes::from(value), buffer))),
+            Outcome::Bytes(value) => Ok(Some(self.0.keep(Bytes::from(value)))),
             Outcome::Value(_) => Ok(None),
             Outcome::Failed(why) => Err(error(why)),
         }
@@ -46,7 +46,7 @@ impl Kv for Cloudflare {
 
 fn done(outcome: Outcome) -> Result<(), StoreError> {
     match outcome {
-        Outcome::Value(_) | Outcome::Bytes(..) => Ok(()),
+        Outcome::Value(_) | Outcome::Bytes(_) => Ok(()),
         Outcome::Failed(why) => Err(error(why)),
     }
 }

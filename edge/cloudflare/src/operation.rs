@@ -2,6 +2,7 @@
 //! than a whole cache hit may.
 
 use crate::tasks;
+use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,8 +14,8 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 pub enum Outcome {
     /// A value; `null` where there is none.
     Value(JsValue),
-    /// Bytes, and the ArrayBuffer that they were copied from, or `null`.
-    Bytes(Vec<u8>, JsValue),
+    /// Bytes.
+    Bytes(Vec<u8>),
     /// The platform's words for what went wrong.
     Failed(String),
 }
@@ -25,7 +26,7 @@ enum State {
 }
 
 thread_local! {
-    static STATES: RefCell<HashMap<u32, State>> = RefCell::default();
+    static STATES: RefCell<HashMap<u32, State, FxBuildHasher>> = RefCell::default();
     static LAST: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -69,17 +70,20 @@ impl Drop for Operation {
     }
 }
 
-fn ended(number: u32, outcome: Outcome) {
-    let waker = STATES.with_borrow_mut(|states| match states.get_mut(&number) {
-        Some(state) => match std::mem::replace(state, State::Done(outcome)) {
-            State::Waits(waker) => waker,
-            State::Done(_) => None,
-        },
-        None => None,
+/// Whether anybody waits for it.
+fn ended(number: u32, outcome: Outcome) -> bool {
+    let waker = STATES.with_borrow_mut(|states| {
+        let state = states.get_mut(&number)?;
+        match std::mem::replace(state, State::Done(outcome)) {
+            State::Waits(waker) => Some(waker),
+            State::Done(_) => Some(None),
+        }
     });
+    let Some(waker) = waker else { return false };
     if let Some(waker) = waker {
         tasks::within_turn(|| waker.wake());
     }
+    true
 }
 
 /// An error in words.
@@ -96,10 +100,10 @@ pub fn settle(operation: u32, value: JsValue) {
     ended(operation, Outcome::Value(value));
 }
 
-/// An operation ended with bytes.
+/// An operation ended with bytes. Whether anybody waited for them.
 #[wasm_bindgen]
-pub fn bytes(operation: u32, bytes: Vec<u8>, buffer: JsValue) {
-    ended(operation, Outcome::Bytes(bytes, buffer));
+pub fn bytes(operation: u32, bytes: Vec<u8>) -> bool {
+    ended(operation, Outcome::Bytes(bytes))
 }
 
 /// An operation failed.

@@ -52,10 +52,11 @@ extern "C" {
         head: &[u8],
         ascii: bool,
         once: bool,
-        value: &JsValue,
         start: u32,
         length: u32,
     ) -> Option<String>;
+    #[wasm_bindgen(js_name = respondKnown)]
+    fn respond_known(call: &Call, status: u16, known: i32, start: u32, length: u32) -> Option<String>;
     #[wasm_bindgen(catch)]
     pub fn end(call: &Call) -> Result<(), JsValue>;
 
@@ -134,8 +135,11 @@ impl Head<'_> {
         respond_copy(call, self.status, self.known, self.lines, self.ascii, self.once, content)
     }
 
-    /// With a part of an ArrayBuffer.
-    pub fn respond_part(&self, call: &Call, value: &JsValue, start: u32, length: u32) -> Option<String> {
-        respond_part(call, self.status, self.known, self.lines, self.ascii, self.once, value, start, length)
+    /// With a part of the value that KV gave this call last.
+    pub fn respond_part(&self, call: &Call, start: u32, length: u32) -> Option<String> {
+        match self.known >= 0 && self.lines.is_empty() {
+            true => respond_known(call, self.status, self.known, start, length),
+            false => respond_part(call, self.status, self.known, self.lines, self.ascii, self.once, start, length),
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Cloudflare {
     fn rows_of(&self, outcome: Outcome) -> Result<Vec<Vec<Value>>, StoreError> {
         let result: Array = match outcome {
             Outcome::Value(result) => result.unchecked_into(),
-            Outcome::Bytes(..) => return Err(StoreError::Other("bytes instead of rows".to_string())),
+            Outcome::Bytes(_) => return Err(StoreError::Other("bytes instead of rows".to_string())),
             Outcome::Failed(why) => return Err(error(why)),
         };
         let billed = |at| result.get(at).as_f64().map_or(0, |rows| rows as u64);

@@ -76,7 +76,7 @@ async fn keep(branch: Stream, mut copy: Capture, exchange: Option<Exchange>) -> 
         let pause = exchange.as_ref().map(|exchange| exchange.pause);
         let js = reader.js.as_ref()?;
         match next(js, pause).await {
-            Some(Outcome::Bytes(piece, _)) => copy.push(&piece),
+            Some(Outcome::Bytes(piece)) => copy.push(&piece),
             Some(Outcome::Value(_)) => {
                 reader.take();
                 return copy.finish();

@@ -1,6 +1,7 @@
 //! Runs the core's futures. Each belongs to one event, and is polled only while the platform is busy with that event: in the turn
 //! in which what it waited for has come.
 
+use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -24,7 +25,7 @@ struct Task {
 }
 
 thread_local! {
-    static TASKS: RefCell<HashMap<u32, Task>> = RefCell::default();
+    static TASKS: RefCell<HashMap<u32, Task, FxBuildHasher>> = RefCell::default();
     static READY: RefCell<VecDeque<u32>> = RefCell::default();
     static LAST: Cell<u32> = const { Cell::new(0) };
     static NOW: Cell<Timestamp> = const { Cell::new(Timestamp(0)) };

@@ -124,59 +124,82 @@ async fn compare(options: &Options, own: &std::path::Path) -> Result<()> {
         std::thread::available_parallelism()?,
         generator.describe()
     );
-    take_turns(options, &generator, &peers, PATH, 1)?;
+    let mut turns = Turns::default();
+    turns.take(options, &generator, &peers, PATH, 1)?;
+    turns.report();
     ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
     Ok(())
 }
 
-/// Has the peers, of which the first is ours, take turns under load, and says what came of it.
-fn take_turns(options: &Options, generator: &Generator, peers: &[Peer], path: &str, warm_up: u64) -> Result<()> {
-    for peer in peers {
-        println!("  {}: {}", peer.name, peer.settings);
-    }
-    let mut turns: Vec<Vec<Turn>> = peers.iter().map(|_| Vec::new()).collect();
-    let dir = tempfile::tempdir()?;
-    for peer in peers {
-        generator.run(dir.path(), peer.address(), path, options.connections, warm_up)?;
-    }
-    for round in 1..=options.rounds {
-        for (peer, turns) in peers.iter().zip(&mut turns) {
-            let before = peer.cpu_seconds()?;
-            let measured = generator.run(dir.path(), peer.address(), path, options.connections, options.seconds)?;
-            let cpu = (peer.cpu_seconds()? - before) / measured.requests as f64 * 1e6;
-            let rate = measured.requests as f64 / measured.seconds;
-            println!("  round {round}: {:<20} {rate:>9.0} requests/s {cpu:>7.1} us CPU/request", peer.name);
-            turns.push(Turn { rate, cpu, measured });
-        }
-    }
-    report(peers, &turns)
+/// What the peers, of which the first is ours, did in their turns.
+#[derive(Default)]
+struct Turns(Vec<Taken>);
+
+struct Taken {
+    name: &'static str,
+    turns: Vec<Turn>,
+    memory: u64,
 }
 
-fn report(peers: &[Peer], turns: &[Vec<Turn>]) -> Result<()> {
-    let median = |of: &dyn Fn(&Turn) -> f64, turns: &[Turn]| {
-        let mut values: Vec<f64> = turns.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    println!(
-        "\nmedians              requests/s  terrace/it   CPU us/req  terrace/it   p50 us   p90 us   p99 us   max us  memory"
-    );
-    let rate = |turn: &Turn| turn.rate;
-    let cpu = |turn: &Turn| turn.cpu;
-    let (ours_rate, ours_cpu) = (median(&rate, &turns[0]), median(&cpu, &turns[0]));
-    for (peer, turns) in peers.iter().zip(turns) {
-        let (its_rate, its_cpu) = (median(&rate, turns), median(&cpu, turns));
-        println!(
-            "{:<20} {its_rate:>10.0} {:>10.2}x {its_cpu:>12.1} {:>10.2}x {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>4.0} MB",
-            peer.name,
-            ours_rate / its_rate,
-            ours_cpu / its_cpu,
-            median(&|turn| turn.measured.p50, turns),
-            median(&|turn| turn.measured.p90, turns),
-            median(&|turn| turn.measured.p99, turns),
-            median(&|turn| turn.measured.max, turns),
-            peer.peak_memory()? as f64 / 1e6,
-        );
+impl Turns {
+    /// Has them take turns under load.
+    fn take(
+        &mut self,
+        options: &Options,
+        generator: &Generator,
+        peers: &[Peer],
+        path: &str,
+        warm_up: u64,
+    ) -> Result<()> {
+        if self.0.is_empty() {
+            for peer in peers {
+                println!("  {}: {}", peer.name, peer.settings);
+                self.0.push(Taken { name: peer.name, turns: Vec::new(), memory: 0 });
+            }
+        }
+        let dir = tempfile::tempdir()?;
+        for peer in peers {
+            generator.run(dir.path(), peer.address(), path, options.connections, warm_up)?;
+        }
+        for round in 1..=options.rounds {
+            for (peer, taken) in peers.iter().zip(&mut self.0) {
+                let before = peer.cpu_seconds()?;
+                let measured = generator.run(dir.path(), peer.address(), path, options.connections, options.seconds)?;
+                let cpu = (peer.cpu_seconds()? - before) / measured.requests as f64 * 1e6;
+                let rate = measured.requests as f64 / measured.seconds;
+                println!("  round {round}: {:<20} {rate:>9.0} requests/s {cpu:>7.1} us CPU/request", peer.name);
+                taken.turns.push(Turn { rate, cpu, measured });
+                taken.memory = taken.memory.max(peer.peak_memory()?);
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Says what came of it.
+    fn report(&self) {
+        let median = |of: &dyn Fn(&Turn) -> f64, turns: &[Turn]| {
+            let mut values: Vec<f64> = turns.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        println!(
+            "\nmedians              requests/s  terrace/it   CPU us/req  terrace/it   p50 us   p90 us   p99 us   max us  memory"
+        );
+        let rate = |turn: &Turn| turn.rate;
+        let cpu = |turn: &Turn| turn.cpu;
+        let (ours_rate, ours_cpu) = (median(&rate, &self.0[0].turns), median(&cpu, &self.0[0].turns));
+        for Taken { name, turns, memory } in &self.0 {
+            let (its_rate, its_cpu) = (median(&rate, turns), median(&cpu, turns));
+            println!(
+                "{name:<20} {its_rate:>10.0} {:>10.2}x {its_cpu:>12.1} {:>10.2}x {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>4.0} MB",
+                ours_rate / its_rate,
+                ours_cpu / its_cpu,
+                median(&|turn| turn.measured.p50, turns),
+                median(&|turn| turn.measured.p90, turns),
+                median(&|turn| turn.measured.p99, turns),
+                median(&|turn| turn.measured.max, turns),
+                *memory as f64 / 1e6,
+            );
+        }
+    }
 }

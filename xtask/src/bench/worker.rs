@@ -6,7 +6,7 @@
 
 use super::load::Generator;
 use super::peer::{self, Peer};
-use super::{body, take_turns};
+use super::{Turns, body};
 use crate::test::{cargo, target};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -30,16 +30,19 @@ use terrace_tests::reply::Reply;
 use terrace_tests::stores::Watched;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cargo xtask bench-worker --rounds 5 --seconds 3")]
+#[command(after_help = "Example:\n  cargo xtask bench-worker --starts 3 --seconds 2")]
 pub struct Options {
-    /// Rounds; every peer has its turn in each.
-    #[arg(long, default_value_t = 9)]
+    /// How often all is started anew: of two processes of one program, one may need a tenth more than the other.
+    #[arg(long, default_value_t = 5)]
+    starts: usize,
+    /// Rounds after each start; every peer has its turn in each.
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Seconds of a turn.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Seconds of load before the first turn, for V8 to compile what is hot.
-    #[arg(long, default_value_t = 10)]
+    /// Seconds of load after a start, for V8 to compile what is hot.
+    #[arg(long, default_value_t = 8)]
     warm_up: u64,
     /// Connections, kept alive.
     #[arg(long, default_value_t = 16)]
@@ -73,9 +76,39 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
     put(&values, KEY, body());
     let stores = Stores::start(&values)?;
 
-    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", &origin, stores)?;
-    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, &origin, stores)?;
-    store(&origin, &[&ours, &l0], &values).await?;
+    println!(
+        "GET {PATH}: {} bytes of JSON from KV, {} connections, {} starts of {} rounds of {} s each in turn after {} s, {} cores\nload: {}",
+        body().len(),
+        options.connections,
+        options.starts,
+        options.rounds,
+        options.seconds,
+        options.warm_up,
+        std::thread::available_parallelism()?,
+        generator.describe()
+    );
+    let bench = super::Options {
+        rounds: options.rounds,
+        seconds: options.seconds,
+        connections: options.connections,
+        arguments: Vec::new(),
+    };
+    let mut turns = Turns::default();
+    for _ in 0..options.starts {
+        let peers = start_all(&origin, &values, stores).await?;
+        let asked = origin.count(PATH);
+        turns.take(&bench, generator, &peers, PATH, options.warm_up)?;
+        ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
+    }
+    turns.report();
+    Ok(())
+}
+
+/// Every peer in a process of its own, with its answer in its cache.
+async fn start_all(origin: &Origin, values: &Values, stores: Stores) -> Result<[Peer; 4]> {
+    let ours = terrace("terrace (wasm)", "the Worker, as `wrangler deploy` uploads it", "", origin, stores)?;
+    let l0 = terrace("terrace, L0", "the same with [tiers.l0] size = \"8MiB\"", L0, origin, stores)?;
+    store(origin, &[&ours, &l0], values).await?;
     let hit = warm(&ours, "L1-HIT").await?;
     warm(&l0, "L0-HIT").await?;
     let get = script(
@@ -95,26 +128,7 @@ async fn compare(options: &Options, generator: &Generator) -> Result<()> {
         let response = answer(peer).await;
         ensure!(response.body == hit.body, "{} answers something else: {response:?}", peer.name);
     }
-    let asked = origin.count(PATH);
-    println!(
-        "GET {PATH}: {} bytes of JSON from KV, {} connections, {} rounds of {} s each in turn after {} s, {} cores\nload: {}",
-        hit.body.len(),
-        options.connections,
-        options.rounds,
-        options.seconds,
-        options.warm_up,
-        std::thread::available_parallelism()?,
-        generator.describe()
-    );
-    let bench = super::Options {
-        rounds: options.rounds,
-        seconds: options.seconds,
-        connections: options.connections,
-        arguments: Vec::new(),
-    };
-    take_turns(&bench, generator, &peers, PATH, options.warm_up)?;
-    ensure!(origin.count(PATH) == asked, "the origin was asked: these were not all hits");
-    Ok(())
+    Ok(peers)
 }
 
 /// What the load generator will ask of a peer: its Host is part of the key.

@@ -151,10 +151,10 @@ impl Proxy {
             return self.fail(&host, Failure::LoopDetected, None);
         }
         if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
-            return self.admin(&host, request).await;
+            return Box::pin(self.admin(&host, request)).await;
         }
         if request.method.as_str() == "PURGE" && self.config.admin_token.is_some() {
-            return self.purge_own_url(&host, request).await;
+            return Box::pin(self.purge_own_url(&host, request)).await;
         }
         // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
         request.fields.join("cookie", b"; ");
@@ -166,10 +166,10 @@ impl Proxy {
         let readable = matches!(request.method, Method::GET | Method::HEAD);
         let keyed = content::is_keyed(&request.method, policy);
         if !readable && !keyed {
-            return self.pass(&host, request, Forward::Method, None).await;
+            return Box::pin(self.pass(&host, request, Forward::Method, None)).await;
         }
         if policy.cache == CacheMode::Off {
-            return self.pass(&host, request, Forward::Bypass, Some("route-off")).await;
+            return Box::pin(self.pass(&host, request, Forward::Bypass, Some("route-off"))).await;
         }
         if !keyed && !matches!(request.body, Body::Empty) {
             // Content without a length, which clients of HTTP take a GET not to have, would be lost on the way.
@@ -177,7 +177,7 @@ impl Proxy {
                 let detail = "A GET or HEAD with content needs a Content-Length.";
                 return self.refuse(&host, check::Refusal { status: StatusCode::LENGTH_REQUIRED, detail });
             }
-            return self.pass(&host, request, Forward::Bypass, Some("request-content")).await;
+            return Box::pin(self.pass(&host, request, Forward::Bypass, Some("request-content"))).await;
         }
         let control = RequestControl::of(&request.fields, policy.request_directives == RequestDirectives::Honour);
         let not_cached = [
@@ -186,14 +186,16 @@ impl Proxy {
             (!reduce::has_tenant(&request.fields, policy), "no-tenant"),
         ];
         if let Some((_, detail)) = not_cached.into_iter().find(|(holds, _)| *holds) {
-            return self.pass(&host, request, Forward::Bypass, Some(detail)).await;
+            return Box::pin(self.pass(&host, request, Forward::Bypass, Some(detail))).await;
         }
         self.know_purges(&host).await;
         let taken = match keyed {
             false => None,
-            true => match self.take_content(&host, &mut request, content::most(policy)).await {
+            true => match Box::pin(self.take_content(&host, &mut request, content::most(policy))).await {
                 Taken::Whole(bytes, held) => Some((bytes, held)),
-                Taken::Not => return self.pass(&host, request, Forward::Bypass, Some("request-content")).await,
+                Taken::Not => {
+                    return Box::pin(self.pass(&host, request, Forward::Bypass, Some("request-content"))).await;
+                }
                 Taken::Cut => return self.refuse(&host, check::CUT),
             },
         };
@@ -207,7 +209,7 @@ impl Proxy {
         let (method, key, content) = match taken {
             None => (method, key, None),
             Some(taken) => {
-                let (key, content) = self.keyed_by_content(&host, &key, (method, &fields), taken).await;
+                let (key, content) = Box::pin(self.keyed_by_content(&host, &key, (method, &fields), taken)).await;
                 (Method::GET, key, Some(content))
             }
         };
@@ -245,20 +247,22 @@ impl Proxy {
         let found = self.held(host, &mut request, now).await;
         match self.opened(host, &request, found).await {
             Lookup::Found(found) if !request.is_answered_by(&found.entry.head) => {
-                Next::Answer(self.beyond_part(host, request, found).await)
+                Next::Answer(Box::pin(self.beyond_part(host, request, found)).await)
             }
             Lookup::Found(found) => {
                 let freshness = &found.entry.head.freshness;
                 match reuse::reuse(freshness, &request.control, now) {
                     Reuse::Fresh => Next::Answer(self.hit(host, request, *found, None, now)),
                     Reuse::Stale(why) => Next::Answer(self.hit(host, request, *found, Some(why), now)),
-                    Reuse::Validate(why) => self.validate(host, request, *found, why, (now, looked)).await,
+                    Reuse::Validate(why) => Box::pin(self.validate(host, request, *found, why, (now, looked))).await,
                 }
             }
             Lookup::OtherVariants(life) => {
-                self.together(host, request, Place::Beside(life), Forward::VaryMiss, looked).await
+                Box::pin(self.together(host, request, Place::Beside(life), Forward::VaryMiss, looked)).await
             }
-            Lookup::Nothing(life) => self.together(host, request, Place::New(life), Forward::UriMiss, looked).await,
+            Lookup::Nothing(life) => {
+                Box::pin(self.together(host, request, Place::New(life), Forward::UriMiss, looked)).await
+            }
         }
     }
 

@@ -19,7 +19,7 @@ impl Proxy {
                 let (proxy, own) = (self.clone(), host.clone());
                 host.defer(async move { proxy.tiers(&own).read_purges().await });
             }
-            Due::Now => self.tiers(host).read_purges().await,
+            Due::Now => Box::pin(self.tiers(host).read_purges()).await,
         }
     }
 

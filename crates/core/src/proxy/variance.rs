@@ -118,7 +118,7 @@ impl Proxy {
             }
         };
         request.key = canonical_key(&variance, self.parts(request), policy);
-        let lookup = tiers.lookup(&request.key, &request.fields, now).await;
+        let lookup = Box::pin(tiers.lookup(&request.key, &request.fields, now)).await;
         match &lookup {
             Lookup::Found(found)
                 if request.key != exact
@@ -126,7 +126,7 @@ impl Proxy {
             {
                 // It is of the canonical URL, and speaks of no other.
                 request.key = exact;
-                tiers.lookup(&exact, &request.fields, now).await
+                Box::pin(tiers.lookup(&exact, &request.fields, now)).await
             }
             _ => lookup,
         }
@@ -150,7 +150,7 @@ impl Proxy {
                 if !self.variances.ask(path) {
                     return None;
                 }
-                let (variance, written) = self.written_down(host, &path).await?;
+                let (variance, written) = Box::pin(self.written_down(host, &path)).await?;
                 self.variances.learn(path, variance.clone(), written, self.over(host));
                 Some(variance)
             }

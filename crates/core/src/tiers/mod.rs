@@ -220,7 +220,7 @@ impl<H: Host> Tiers<'_, H> {
         match tier {
             Tier::L0 => self.believed(key, self.memory.get(key, now), now),
             Tier::L1 => self.believed(key, kv::get(self, key, now).await, now),
-            Tier::L2 => match sql::get(self, key, now).await {
+            Tier::L2 => match Box::pin(sql::get(self, key, now)).await {
                 Held::Entry(entry) => match self.gone.entry(key, entry.head.generation, now) {
                     Some(life) => Held::Gone(life),
                     None => {
