@@ -5,13 +5,15 @@
 //! there is looked past, so it may stay.
 
 use super::budget::Budget;
-use super::{Held, Tiers, count, kv};
-use crate::config::L1;
+use super::sql::{self, Verdict};
+use super::{Found, Held, Tiers, count, kv};
+use crate::config::{Admit, L1};
 use crate::decision::{NotAdmitted, Tier};
 use crate::entry::Entry;
 use crate::host::Host;
 use crate::key::Key;
 use crate::rules::admit;
+use crate::rules::freshness::Freshness;
 use crate::time::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -108,6 +110,65 @@ impl Admission {
             *slot = Slot { tag, ..Slot::default() };
         }
         Some(use_it(slot))
+    }
+}
+
+impl<H: Host> Tiers<'_, H> {
+    /// Copies what L2 held into L1, where it is admitted.
+    pub async fn promote(&self, found: &Found, now: Timestamp) {
+        let Found { entry, key, tier, .. } = found;
+        if *tier != Tier::L2 {
+            return;
+        }
+        let (limits, size, freshness) = (&self.config.l1, entry.body.len() as u64, &entry.head.freshness);
+        let pays = match self.admits_at_once() {
+            true => admit::fits(limits, size),
+            false => {
+                let before = self.admission.asked(key, now).map_or(freshness.received, |at| at.max(freshness.received));
+                admit::asked_again(limits, size, freshness, before, now)
+            }
+        };
+        // L1 has nothing under this key that would be believed: there is nothing to remove.
+        if let Err(why) = pays {
+            return self.admission.decline(why);
+        }
+        self.put_near(key, entry, Verdict::Good, Want::May, now).await;
+        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
+        // anyway, and a query more would not help.
+        if H::KV_WRITES_ARE_FREE {
+            match sql::verdict(self, key, &entry.head).await {
+                Verdict::Good | Verdict::Older => {}
+                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
+            }
+        }
+    }
+
+    /// How much L1 is to have an entry, in place of the stale one that it holds, or of nothing.
+    pub(super) fn want(&self, entry: &Entry, held: Option<&Freshness>, now: Timestamp) -> Want {
+        match held {
+            // A stale one would hide the new one in L2.
+            Some(_) if !self.looks_past() => Want::Must,
+            _ if self.admits_at_once() => Want::May,
+            None => Want::No(NotAdmitted::NotAskedAgain),
+            Some(held) => {
+                let size = entry.body.len() as u64;
+                admit::replaces(&self.config.l1, size, &entry.head.freshness, held, now)
+                    .map_or_else(Want::No, |()| Want::May)
+            }
+        }
+    }
+
+    /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, or does not show yet.
+    pub(super) fn looks_past(&self) -> bool {
+        !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some()
+    }
+
+    fn admits_at_once(&self) -> bool {
+        match self.config.l1.admit {
+            Admit::Always => true,
+            Admit::SecondHit => false,
+            Admit::Auto => H::KV_WRITES_ARE_FREE,
+        }
     }
 }
 

@@ -13,8 +13,8 @@ pub mod memory;
 pub mod purges;
 pub mod sql;
 
-use crate::config::{Admit, Config};
-use crate::decision::{NotAdmitted, Tier};
+use crate::config::Config;
+use crate::decision::Tier;
 use crate::entry::coded::Form;
 use crate::entry::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
 use crate::fields::Fields;
@@ -24,7 +24,7 @@ use crate::log::Log;
 use crate::meter::Meter;
 use crate::purge::{self, Fate};
 use crate::rules::freshness::Freshness;
-use crate::rules::{admit, vary};
+use crate::rules::vary;
 use crate::time::{Timestamp, millis};
 use admission::{Admission, Want, near};
 use gone::Gone;
@@ -317,21 +317,6 @@ impl<H: Host> Tiers<'_, H> {
         self.keep(key, entry, want, now, sql::put(self, key, url, entry, now)).await;
     }
 
-    /// How much L1 is to have an entry, in place of the stale one that it holds, or of nothing.
-    fn want(&self, entry: &Entry, held: Option<&Freshness>, now: Timestamp) -> Want {
-        match held {
-            // A stale one would hide the new one in L2.
-            Some(_) if !self.looks_past() => Want::Must,
-            _ if self.admits_at_once() => Want::May,
-            None => Want::No(NotAdmitted::NotAskedAgain),
-            Some(held) => {
-                let size = entry.body.len() as u64;
-                admit::replaces(&self.config.l1, size, &entry.head.freshness, held, now)
-                    .map_or_else(Want::No, |()| Want::May)
-            }
-        }
-    }
-
     /// Has L2 judge, and L1 keep what was not refused: L2 knows whether the URL was invalidated since the response was asked for,
     /// and whether a later one has come. `store` is the write to L2.
     async fn keep(&self, key: &Key, entry: &Entry, want: Want, now: Timestamp, store: impl Future<Output = Verdict>) {
@@ -387,35 +372,6 @@ impl<H: Host> Tiers<'_, H> {
         self.keep(key, entry, want, now, store).await;
     }
 
-    /// Copies what L2 held into L1, where it is admitted.
-    pub async fn promote(&self, found: &Found, now: Timestamp) {
-        let Found { entry, key, tier, .. } = found;
-        if *tier != Tier::L2 {
-            return;
-        }
-        let (limits, size, freshness) = (&self.config.l1, entry.body.len() as u64, &entry.head.freshness);
-        let pays = match self.admits_at_once() {
-            true => admit::fits(limits, size),
-            false => {
-                let before = self.admission.asked(key, now).map_or(freshness.received, |at| at.max(freshness.received));
-                admit::asked_again(limits, size, freshness, before, now)
-            }
-        };
-        // L1 has nothing under this key that would be believed: there is nothing to remove.
-        if let Err(why) = pays {
-            return self.admission.decline(why);
-        }
-        self.put_near(key, entry, Verdict::Good, Want::May, now).await;
-        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
-        // anyway, and a query more would not help.
-        if H::KV_WRITES_ARE_FREE {
-            match sql::verdict(self, key, &entry.head).await {
-                Verdict::Good | Verdict::Older => {}
-                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
-            }
-        }
-    }
-
     /// Removes one stored response, which the origin no longer lets us keep.
     pub async fn remove(&self, key: &Key) {
         self.memory.remove(key);
@@ -462,19 +418,6 @@ impl<H: Host> Tiers<'_, H> {
             self.host.warn(&format!("{}: {error}{more}", tier.as_str()));
         }
         None
-    }
-
-    /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, or does not show yet.
-    fn looks_past(&self) -> bool {
-        !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some()
-    }
-
-    fn admits_at_once(&self) -> bool {
-        match self.config.l1.admit {
-            Admit::Always => true,
-            Admit::SecondHit => false,
-            Admit::Auto => H::KV_WRITES_ARE_FREE,
-        }
     }
 }
 
