@@ -1,6 +1,6 @@
 //! How many operations that are billed each request costs.
 
-use super::{SECOND_HIT, ready, tier};
+use super::{SECOND_HIT, lasting, ready, tier};
 use terrace_tests::client::Request;
 use terrace_tests::host::ADMIN_TOKEN;
 use terrace_tests::reply::Reply;
@@ -55,7 +55,7 @@ const NO_STALE: &str = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error
 #[tokio::test]
 async fn a_miss_is_one_kv_read_one_query_and_one_batch() {
     let (origin, worker) = ready(SECOND_HIT).await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     let (miss, calls) = worker.costs(&Request::get("/x")).await;
     miss.has_tier("MISS");
     cost(&calls, "miss, stored");
@@ -73,7 +73,7 @@ async fn where_everything_is_admitted_a_miss_is_one_kv_write_more() {
 #[tokio::test]
 async fn an_l2_hit_is_one_kv_read_and_one_query_and_one_kv_write_where_it_is_admitted() {
     let (origin, worker) = ready(SECOND_HIT).await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
     let (hit, calls) = worker.costs(&Request::get("/x")).await;
     hit.has_tier("L2-HIT");
@@ -98,7 +98,7 @@ async fn an_l2_hit_that_is_not_admitted_writes_nothing() {
 #[tokio::test]
 async fn an_l1_hit_is_one_kv_read_and_nothing_else() {
     let (origin, worker) = ready("").await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
     assert_eq!(tier(&worker, "/x").await, "L2-HIT");
     for request in [
@@ -125,7 +125,7 @@ async fn a_response_that_is_not_stored_is_one_kv_read_and_one_query() {
 #[tokio::test]
 async fn content_in_the_key_is_one_kv_read_more_and_one_key_more_to_end() {
     let (origin, worker) = ready("[[route]]\nmatch = \"/x\"\nkey = { content = \"1KiB\" }").await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     let query = Request::new("QUERY", "/x").body("q");
     for tier in ["MISS", "L2-HIT"] {
         worker.costs(&query).await.0.has_tier(tier);
@@ -233,7 +233,7 @@ async fn what_is_soon_stale_costs_no_write_of_kv_however_often_it_is_asked_for()
 async fn when_the_budget_is_spent_what_would_enter_l1_costs_no_more_than_an_l2_hit() {
     let (origin, worker) = ready("[tiers.l1]\nwrites = \"1/h\"").await;
     for (path, outcome) in [("/a", "L2 hit that enters L1"), ("/b", "L2 hit"), ("/c", "L2 hit")] {
-        origin.serve(path, Reply::fresh("x").with("Cache-Control", "max-age=600"));
+        origin.serve(path, lasting("x"));
         assert_eq!(tier(&worker, path).await, "MISS");
         let (hit, calls) = worker.costs(&Request::get(path)).await;
         hit.has_tier("L2-HIT").has_body("x");
@@ -245,7 +245,7 @@ async fn when_the_budget_is_spent_what_would_enter_l1_costs_no_more_than_an_l2_h
 async fn what_the_meter_has_counted_is_what_the_stores_were_asked() {
     let (origin, worker) =
         Watched::serve("[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[tiers.l1]\nmax_size = \"1KiB\"").await;
-    origin.serve("/small", Reply::fresh("s").with("Cache-Control", "max-age=600"));
+    origin.serve("/small", lasting("s"));
     origin.serve("/large", Reply::fresh(vec![b'l'; 1 << 20]));
     origin.serve("/no-store", Reply::ok("n").with("Cache-Control", "no-store"));
     origin.serve("/posted", Reply::ok("posted"));
@@ -299,7 +299,7 @@ async fn a_variant_costs_a_read_more() {
     let (origin, worker) = ready("").await;
     origin.on("/x", |seen| {
         let language = seen.field("accept-language").unwrap_or("none").to_owned();
-        Reply::fresh(language).with("Vary", "Accept-Language")
+        lasting(language).with("Vary", "Accept-Language")
     });
     let ask = |language: &str| Request::get("/x").with("Accept-Language", language);
     for language in ["de", "fr"] {
