@@ -12,12 +12,13 @@ pub mod freshness;
 pub mod key;
 pub mod purge;
 pub mod vary;
+pub mod watch;
 
 /// A property: it panics where the input breaks it.
 pub type Holds = fn(&[u8]);
 
 /// Every target with its property.
-pub const ALL: [(&str, Holds); 9] = [
+pub const ALL: [(&str, Holds); 10] = [
     ("cdn_loop", cdn_loop::holds),
     ("coding", coding::holds),
     ("conditions", conditions::holds),
@@ -27,4 +28,5 @@ pub const ALL: [(&str, Holds); 9] = [
     ("key", key::holds),
     ("purge", purge::holds),
     ("vary", vary::holds),
+    ("watch", watch::holds),
 ];

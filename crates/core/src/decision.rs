@@ -224,6 +224,26 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Why a watched document says nothing of what has changed, and what to do about it.
+    Unread {
+        /// The origin gave no answer.
+        Failed = "the origin gave no answer: see whether it is up",
+        /// It gave another one.
+        Status = "the answer is no 200: see whether `url` is right, and whether it needs a field of origin.headers",
+        /// It came in a content coding that is not gzip, or not to be undone, though none was asked for (RFC 9110 12.5.3).
+        Encoded = "it came in a content coding that was not asked for: have the origin send it as it is, or in gzip",
+        /// It was cut, is larger than what is read, or there was no memory for it.
+        NotWhole = "it did not come whole, or is larger than 256 KiB: watch a smaller document",
+        /// It is no JSON (RFC 8259).
+        NotJson = "it is no JSON: watch a document that is",
+        /// Its values are more than can be remembered.
+        TooMany = "its pointers find more than 1024 values: watch fewer",
+        /// The purge was not accepted.
+        NotPurged = "L2 did not take the purge: see whether it is up",
+    }
+}
+
 /// The outcome of one request: all that the report fields are printed from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

@@ -14,10 +14,10 @@
 //!
 //! The core has no I/O, no clock and no platform: a [`host::Host`] lends it those. [`Proxy`] is the front door.
 //!
-//! Floors, from the top: `proxy`, `admin`; `upstream`, `tiers`, `report`; `rules`, `purge`; `key`, `entry`, `decision`, `config`,
+//! Floors, from the top: `proxy`, `admin`; `upstream`, `tiers`, `report`; `rules`, `purge`, `watch`; `key`, `entry`, `decision`, `config`,
 //! `host`, `message`, `meter`, `fields`, `time`. A room imports only from below, but for a few names: an entry holds the times that
 //! [`rules::freshness`] defines and the marks that [`purge`] does, a key normalises what it is made of as [`rules`] do, and the
-//! configuration checks tags as [`purge`] does.
+//! configuration checks tags as [`purge`] does, and pointers as [`watch`] does.
 #![deny(missing_docs)]
 
 pub mod admin;
@@ -39,5 +39,6 @@ pub mod rules;
 pub mod tiers;
 pub mod time;
 pub mod upstream;
+pub mod watch;
 
 pub use proxy::Proxy;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 use terrace_core::config::{
-    Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, Rate, RequestDirectives, SetCookie,
+    Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, Rate, RequestDirectives, SetCookie, Watch,
 };
 
 use terrace_core::entry::coded::{Coding, Codings};
@@ -82,6 +82,7 @@ fn the_examples_of_the_shipped_file_are_right() {
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
     assert_eq!(config.l1.writes, Some(Rate { count: 1000, per: secs(60) }));
     assert_eq!(config.routes.len(), 4);
+    assert_eq!((config.watches.len(), config.watches[0].tags.len(), config.watches[0].soft), (1, 3, false));
     let shop = config.policy("/shop/1");
     assert_eq!((shop.key.language.len(), shop.key.tenant.as_deref()), (2, Some("x-tenant")));
     let products = config.policy("/api/products/7");
@@ -90,6 +91,17 @@ fn the_examples_of_the_shipped_file_are_right() {
     assert_eq!(products.stale_if_error, secs(7 * 86_400));
     assert_eq!(config.policy("/api/account/me").cache, CacheMode::Off);
     assert_eq!(config.policy("/"), &config.default_policy);
+}
+
+#[test]
+fn a_watch_asks_every_minute_and_purges_hard_unless_it_says_otherwise() {
+    let tags = vec![("a".to_string(), String::new()), ("b-*".to_string(), "/b/*/v".to_string())];
+    let url = "/u?x=/../%20".to_string();
+    let watch = |every, soft| vec![Watch { url: url.clone(), every, tags: tags.clone(), soft }];
+    let text = "[[watch]]\nurl = '/u?x=/../%20'\ntags = { a = '', \"b-*\" = '/b/*/v' }\n";
+    assert_eq!(parse(text).watches, watch(secs(60), false));
+    assert_eq!(parse(&format!("{text}every = '1s'\nsoft = true")).watches, watch(secs(1), true));
+    assert_eq!(parse("").watches, []);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 // The Worker's entry: hands each event to the Wasm module as one string and a handle on the call. No rule of caching lives here.
-import { __wbg_reset_state as reset, handle, sweep } from "./terrace.js";
+import { __wbg_reset_state as reset, handle, tend } from "./terrace.js";
 
 // A module that has trapped (it ran out of memory) is of no more use: this request and the later ones get a new one.
 const enter = (work, call, head) => {
@@ -20,6 +20,6 @@ export default {
   },
 
   scheduled(controller, env, ctx) {
-    return new Promise((resolve) => enter(sweep, { env, ctx, resolve }));
+    return new Promise((resolve) => enter(tend, { env, ctx, resolve }));
   },
 };

@@ -39,16 +39,16 @@ pub fn handle(call: Call, head: &str) {
     });
 }
 
-/// Removes from L2 what is over.
+/// Does what is due without a request.
 #[wasm_bindgen]
-pub fn sweep(call: Call) {
+pub fn tend(call: Call) {
     let event = Rc::new(Event::new(call));
     let proxy = start::proxy(&event.call);
     tasks::within_turn(|| {
         tasks::spawn(async move {
             // What is wrong with the configuration has been said.
             if let Ok(proxy) = proxy {
-                proxy.sweep(&Cloudflare(event.clone())).await;
+                proxy.tend(&Cloudflare(event.clone())).await;
             }
             let _ = platform::end(&event.call);
         });

@@ -5,13 +5,17 @@ use spin_sdk::wasip3::http::types::{self as wasi, ErrorCode, Scheme};
 use terrace_core::fields::Fields;
 use terrace_core::message::{Body, Request, Response};
 
+/// The scheme of a request that is none of a client's: our own host's clock sends it. A host says which scheme a client used.
+const CLOCK: &str = "terrace-clock";
+
 /// Takes a request apart. Spin appends `spin-client-addr`, so the last value is the true one; its other `spin-*` fields are its
-/// own business.
-pub fn request(request: wasi::Request) -> Request<Stream> {
+/// own business. `None`: it is no client that asks, but a host's clock.
+pub fn request(request: wasi::Request) -> Option<Request<Stream>> {
     let method = method_in(request.get_method());
     let target = request.get_path_with_query().filter(|t| !t.is_empty()).unwrap_or_else(|| "/".to_string());
     let scheme = match request.get_scheme() {
         Some(Scheme::Https) => "https",
+        Some(Scheme::Other(scheme)) if scheme == CLOCK => return None,
         _ => "http",
     };
     let mut fields = list(request.get_headers().copy_all());
@@ -27,7 +31,7 @@ pub fn request(request: wasi::Request) -> Request<Stream> {
     let rarely = matches!(method, http::Method::GET | http::Method::HEAD) && !fields.contains("transfer-encoding");
     let no_content = length == Some(0) || (length.is_none() && rarely);
     let body = if no_content { Body::Empty } else { Body::Stream(body::of_request(request)) };
-    Request { method, scheme, authority, target, fields, body, client }
+    Some(Request { method, scheme, authority, target, fields, body, client })
 }
 
 /// Puts a response together.

@@ -10,8 +10,11 @@ mod inbound;
 mod start;
 mod store;
 
+use http::StatusCode;
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use terrace_core::fields::Fields;
+use terrace_core::message::{self, Body};
 
 struct Terrace;
 
@@ -19,11 +22,20 @@ spin_sdk::wasip3::http::service::export!(Terrace);
 
 impl Guest for Terrace {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
-        let request = inbound::request(request);
+        let Some(request) = inbound::request(request) else { return upkeep().await };
         let response = match start::proxy().await {
             Ok(proxy) => proxy.handle(host::Spin, request).await,
             Err(problem) => problem,
         };
         inbound::response(response)
     }
+}
+
+/// Does what is due without a request, and says in Retry-After how soon it will be again, in seconds.
+async fn upkeep() -> Result<Response, ErrorCode> {
+    let Ok(proxy) = start::proxy().await else { return Err(ErrorCode::ConfigurationError) };
+    let again = proxy.tend(&host::Spin).await;
+    let mut fields = Fields::new();
+    fields.append("retry-after", again.as_millis().div_ceil(1000).to_string());
+    inbound::response(message::Response { status: StatusCode::NO_CONTENT, fields, body: Body::Empty })
 }

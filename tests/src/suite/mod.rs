@@ -56,6 +56,7 @@ mod tiers;
 mod validation;
 mod variance;
 mod vary;
+mod watch;
 
 /// Every behaviour.
 pub fn all() -> impl Iterator<Item = &'static Behaviour> {
@@ -82,6 +83,8 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         purge::ALL,
         purge::BY_METHOD,
         metrics::ALL,
+        watch::ALL,
+        watch::BY_CLOCK,
         http2::ALL,
         bad_input::ALL,
         bad_input::ANYWHERE,

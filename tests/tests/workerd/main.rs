@@ -6,6 +6,7 @@ mod costs;
 mod faults;
 mod platform;
 mod purges;
+mod watch;
 
 use terrace_tests::client::{Request, Response};
 use terrace_tests::origin::Origin;

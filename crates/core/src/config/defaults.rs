@@ -59,6 +59,9 @@ pub const L2_TIMEOUT: Duration = Duration::from_millis(500);
 /// `purge.poll`: soon enough for whoever publishes something, seldom enough to cost nothing.
 pub const PURGE_POLL: Duration = Duration::from_secs(5);
 
+/// `every` of a `[[watch]]`: the period of the most frequent cron of Workers.
+pub const WATCH_EVERY: Duration = Duration::from_secs(60);
+
 /// An empty file: every default, and no origin.
 impl Default for Config {
     fn default() -> Self {
@@ -69,6 +72,7 @@ impl Default for Config {
             l2: L2::default(),
             poll: PURGE_POLL,
             admin_token: None,
+            watches: Vec::new(),
             routes: Vec::new(),
             default_policy: Policy::default(),
         }

@@ -24,7 +24,16 @@ pub const MAX_CONTENT: u64 = 1024 * 1024;
 /// The largest `early_refresh`: what is asked for often is then refreshed for half of its time.
 pub const MAX_EARLY_REFRESH: f64 = 100.0;
 
-/// The longest pattern, name of a cookie or language tag, in bytes.
+/// The most watches. Each is a request to the origin, and two writes in L2, every time.
+pub const MAX_WATCHES: usize = 16;
+
+/// The most tags of one watch, those with a `*` counted once.
+pub const MAX_WATCHED: usize = 64;
+
+/// The longest path with its query that is watched, in bytes.
+pub const MAX_TARGET: usize = 2048;
+
+/// The longest pattern, name of a cookie, language tag or JSON pointer, in bytes.
 pub const MAX_NAME: usize = 256;
 
 /// The longest lifetime, stale window or stay in a tier: 10 years. Beyond it, a slip of the unit is likelier than a wish,
@@ -83,6 +92,14 @@ pub(super) const POLL: Bounds<Duration> = Bounds {
     least_why: "every instance asks L2 so often",
     most: Duration::from_secs(3600),
     most_why: "nobody waits longer for a purge to hold",
+};
+
+/// How often a watched document is asked for.
+pub(super) const EVERY: Bounds<Duration> = Bounds {
+    least: Duration::from_secs(1),
+    least_why: "the origin is asked so often, whether anybody uses the cache or not",
+    most: Duration::from_secs(24 * 3600),
+    most_why: "a ttl would do for what may be so old",
 };
 
 /// A period of the parts that are checked but not built.

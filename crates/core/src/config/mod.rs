@@ -17,6 +17,7 @@ mod settings;
 mod suggest;
 mod syntax;
 mod value;
+mod watch;
 
 pub use error::{Error, Errors, MAX_ERRORS};
 pub use percent::normal_percent;
@@ -42,6 +43,8 @@ pub struct Config {
     pub poll: Duration,
     /// `[admin]` `token`: under which name the host keeps the secret that opens `/_terrace`; `None` where nothing does.
     pub admin_token: Option<String>,
+    /// The documents that are watched for what has changed. At most [`limits::MAX_WATCHES`].
+    pub watches: Vec<Watch>,
     /// The routes in their order; the first whose pattern matches the path wins.
     pub routes: Vec<Route>,
     /// What holds where no route matches.
@@ -131,6 +134,20 @@ pub struct L2 {
     pub max_ttl: Duration,
     /// The deadline of one call.
     pub timeout: Duration,
+}
+
+/// `[[watch]]`: a document of the origin whose values say what has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// `url`: its path and query at the origin, as they are sent. At most [`limits::MAX_TARGET`] bytes.
+    pub url: String,
+    /// `every`: how often it is asked for, whether anybody uses the cache or not.
+    pub every: Duration,
+    /// `tags`: what is purged, and by which JSON pointer (RFC 6901) the value is found that has changed. A `*` in the tag stands for
+    /// the name of the member that a step `*` of the pointer finds. At most [`limits::MAX_WATCHED`].
+    pub tags: Vec<(String, String)>,
+    /// `soft`: whether that makes stale, and does not remove.
+    pub soft: bool,
 }
 
 /// `[[route]]`.

@@ -6,7 +6,7 @@ use super::error::{Errors, Wrong};
 use super::reader::{Item, Report, Table};
 use super::settings::{Settings, longest};
 use super::{Admit, Config, HeaderSource, L0, L1, L2, Origin};
-use super::{defaults, later, limits, routes, value};
+use super::{defaults, later, limits, routes, value, watch};
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -37,9 +37,10 @@ fn root<'d>(document: &'d DeTable<'d>, report: &'d Report<'d>) -> Config {
         let routes = root.get("route").map(|item| routes::read(&item, &cache, longest));
         let poll = root.get("purge").and_then(|item| purge(&item)).unwrap_or(defaults::PURGE_POLL);
         let admin_token = root.get("admin").and_then(|item| admin(&item));
+        let watches = root.get("watch").and_then(|item| watch::read(&item)).unwrap_or_default();
         later::sections(root);
         let (routes, default_policy) = (routes.unwrap_or_default(), cache.policy());
-        Config { origin, l0, l1, l2, poll, admin_token, routes, default_policy }
+        Config { origin, l0, l1, l2, poll, admin_token, watches, routes, default_policy }
     })
 }
 
@@ -233,8 +234,12 @@ fn l2(item: &Item<'_>) -> Option<L2> {
 /// Where a key belongs that was found elsewhere.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     const HOMES: &[(&str, &[&str])] = &[
-        ("at the top, as a section of its own", &["origin", "cache", "tiers", "route", "purge", "gateway", "admin"]),
-        ("in [origin]", &["url", "connect_timeout", "headers", "cdn_id", "retry", "breaker", "pace"]),
+        (
+            "at the top, as a section of its own",
+            &["origin", "cache", "tiers", "route", "purge", "watch", "gateway", "admin"],
+        ),
+        ("in [origin] or a [[watch]]", &["url"]),
+        ("in [origin]", &["connect_timeout", "headers", "cdn_id", "retry", "breaker", "pace"]),
         (
             "in [cache] or a [[route]]",
             &[
@@ -257,7 +262,9 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),
         ("in [purge]", &["poll"]),
-        ("in a [[route]]", &["match", "ttl", "vary", "query", "key", "tags"]),
+        ("in a [[route]]", &["match", "ttl", "vary", "query", "key"]),
+        ("in a [[route]] or a [[watch]]", &["tags"]),
+        ("in a [[watch]]", &["every", "soft"]),
         ("in the query of a [[route]]", &["allow", "ignore", "sort"]),
         ("in the key of a [[route]]", &["cookies", "language", "tenant", "content", "methods"]),
         ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),

@@ -46,6 +46,19 @@ pub(super) enum Taken {
     Cut,
 }
 
+/// All of a body, as far as the copy takes it; `None` where it was cut or the copy given up.
+pub(super) async fn whole<H: Host>(host: &H, body: Body<H::Stream>, copy: Capture) -> Option<Bytes> {
+    match body {
+        Body::Empty => Some(Bytes::new()),
+        Body::Full(bytes) => Some(bytes),
+        Body::Stream(stream) => {
+            let (stream, copy) = host.tee(stream, copy);
+            drop(stream);
+            copy.await
+        }
+    }
+}
+
 /// Whether the content of such a request is part of its key.
 pub(super) fn is_keyed(method: &Method, policy: &Policy) -> bool {
     policy.key.content.as_ref().is_some_and(|rule| rule.methods.iter().any(|name| name == method.as_str()))
@@ -73,16 +86,8 @@ impl Proxy {
         };
         let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else { return Taken::Not };
         let Some(held) = self.budget.take(length) else { return Taken::Not };
-        let bytes = match std::mem::replace(&mut request.body, Body::Empty) {
-            Body::Empty => Some(Bytes::new()),
-            Body::Full(bytes) => Some(bytes),
-            Body::Stream(stream) => {
-                let copy = Capture::new(length, Some(length as u64), Budget::new(length));
-                let (stream, copy) = host.tee(stream, copy);
-                drop(stream);
-                copy.await
-            }
-        };
+        let body = std::mem::replace(&mut request.body, Body::Empty);
+        let bytes = whole(host, body, Capture::new(length, Some(length as u64), Budget::new(length))).await;
         match bytes.filter(|bytes| bytes.len() == length) {
             Some(bytes) => Taken::Whole(bytes, held),
             None => Taken::Cut,

@@ -24,8 +24,10 @@ mod record;
 mod refresh;
 mod request;
 mod serve;
+mod tend;
 mod transfer;
 mod variance;
+mod watch;
 
 use crate::capture::{BUDGET, Budget};
 use crate::config::{CacheMode, Config, Policy, RequestDirectives, RouteId};
@@ -58,6 +60,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use variance::Variances;
+use watch::Watching;
 
 /// Where everything under our own name lives; nothing below it is ever forwarded.
 const ADMIN: &str = "/_terrace";
@@ -80,6 +83,8 @@ pub struct Proxy {
     joining: RefCell<HashSet<Key>>,
     compressing: Cell<usize>,
     variances: Variances,
+    swept: Cell<Option<Timestamp>>,
+    watching: Watching,
     log: Log,
 }
 
@@ -107,6 +112,8 @@ impl Proxy {
             joining: RefCell::default(),
             compressing: Cell::default(),
             variances: Variances::default(),
+            swept: Cell::default(),
+            watching: Watching::default(),
             log: Log::default(),
         }
     }
@@ -136,7 +143,7 @@ impl Proxy {
         &self.admission
     }
 
-    /// Removes from L2 what is over, for a host that has a clock of its own to call this by.
+    /// Removes from L2 what is over. [`Self::tend`] does it when it is due.
     pub async fn sweep<H: Host>(&self, host: &H) {
         self.tiers(host).sweep(host.now()).await;
     }
@@ -156,6 +163,7 @@ impl Proxy {
         if request.method.as_str() == "PURGE" && self.config.admin_token.is_some() {
             return Box::pin(self.purge_own_url(&host, request)).await;
         }
+        self.watch_behind(&host);
         // HTTP/2 sends Cookie in crumbs (RFC 9113 8.2.3).
         request.fields.join("cookie", b"; ");
         if request.method == Method::OPTIONS && !connection::take_forward(&mut request.fields) {

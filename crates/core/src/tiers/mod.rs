@@ -12,6 +12,7 @@ pub mod leases;
 pub mod memory;
 pub mod purges;
 pub mod sql;
+pub mod watches;
 
 use crate::config::Config;
 use crate::decision::Tier;

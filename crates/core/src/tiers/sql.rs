@@ -6,6 +6,7 @@
 
 pub(super) mod leases;
 pub(super) mod purges;
+pub(super) mod watches;
 
 use super::deadline::within;
 use super::{Tiers, keep_until};
@@ -39,6 +40,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_gone.sql"),
     include_str!("migrations/0003_purges.sql"),
     include_str!("migrations/0004_leases.sql"),
+    include_str!("migrations/0005_watches.sql"),
 ];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.

@@ -5,6 +5,7 @@
 mod form;
 mod structure;
 mod values;
+mod watches;
 
 use terrace_core::config::Config;
 

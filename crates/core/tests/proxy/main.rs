@@ -16,5 +16,7 @@ mod memory;
 mod meter;
 mod partial;
 mod purge;
+mod tend;
 mod tiers;
 mod variance;
+mod watch;

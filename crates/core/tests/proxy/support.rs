@@ -216,6 +216,32 @@ impl Cache {
         self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.sweep(&host).await }));
     }
 
+    /// The same for all that is due. Returns how soon something will be again.
+    pub fn tend(&mut self) -> Duration {
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        let again = self.pool.run_until(clocked(self.host.world.clone(), async move { proxy.tend(&host).await }));
+        self.pool.run_until_stalled();
+        again
+    }
+
+    /// The same for these instances at once.
+    pub fn tend_each(&mut self, instances: &[Rc<Proxy>]) {
+        let all = join_all(instances.iter().map(|proxy| {
+            let (proxy, host) = (proxy.clone(), self.host.clone());
+            async move { proxy.tend(&host).await }
+        }));
+        self.pool.run_until(clocked(self.host.world.clone(), all));
+        self.pool.run_until_stalled();
+    }
+
+    /// The platform ends what is due as soon as it waits, without a word.
+    pub fn tend_and_lose(&mut self) {
+        let (proxy, host) = (self.proxy.clone(), self.host.clone());
+        let mut lost = Box::pin(async move { proxy.tend(&host).await });
+        assert!((&mut lost).now_or_never().is_none());
+        std::mem::forget(lost);
+    }
+
     /// The tiers, which know the purges, and the runner of what is done with them.
     pub fn tiers(&mut self) -> (Tiers<'_, Fake>, &mut LocalPool) {
         let tiers = Tiers {

@@ -1,5 +1,6 @@
 //! Start, run, drain: the threads of a server and what they share.
 mod accept;
+mod clock;
 mod files;
 mod worker;
 

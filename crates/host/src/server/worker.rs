@@ -1,4 +1,5 @@
 //! One worker: a thread, its runtime, its instance, its connections.
+use super::clock;
 use crate::driver::{Eager, Inbox, Runner, SpinLike, drive};
 use crate::error::Error;
 use crate::guest::{Pulse, Shared, instantiate};
@@ -76,7 +77,7 @@ impl Worker {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match runtime {
-                    Ok(runtime) => runtime.block_on(work(shared, mode, address, inbox, open, &say_ready)),
+                    Ok(runtime) => runtime.block_on(work(index, shared, mode, address, inbox, open, &say_ready)),
                     Err(e) => {
                         let _ = say_ready.send(Err(Error::Worker(e)));
                         Left::default()
@@ -118,6 +119,7 @@ impl Ending {
 }
 
 async fn work(
+    index: usize,
     shared: Arc<Shared>,
     mode: Mode,
     address: SocketAddr,
@@ -141,6 +143,10 @@ async fn work(
     };
     let closed = Arc::new(Notify::new());
     let _ = say_ready.send(Ok(()));
+    // Spin has no clock, and one for the whole process is enough.
+    if index == 0 && matches!(mode, Mode::PerCore) {
+        tokio::spawn(clock::tick(runner.clone(), serving.draining.clone()));
+    }
 
     let until = loop {
         match messages.recv().await {
