@@ -84,6 +84,9 @@ pub struct Call {
     /// Rows that D1 says a batch wrote, those of indexes included.
     #[serde(default)]
     pub written: u64,
+    /// Rows that D1 says a call read.
+    #[serde(default)]
+    pub read: u64,
 }
 
 /// A statement that D1 was given.
@@ -113,6 +116,11 @@ impl Calls {
     /// How many calls of D1 run a batch.
     pub fn batches(&self) -> usize {
         self.0.iter().filter(|call| call.store == "d1" && call.op == "batch").count()
+    }
+
+    /// Rows that D1 read.
+    pub fn rows_read(&self) -> u64 {
+        self.0.iter().map(|call| call.read).sum()
     }
 
     /// Rows that D1 wrote.

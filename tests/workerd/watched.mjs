@@ -55,6 +55,7 @@ function watchedD1(db) {
     const result = await work();
     const results = Array.isArray(result) ? result : [result];
     note.written = results.reduce((sum, { meta }) => sum + (meta?.rows_written ?? 0), 0);
+    note.read = results.reduce((sum, { meta }) => sum + (meta?.rows_read ?? 0), 0);
     return result;
   };
   const statement = (target, sql, size) => {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod cost;
 mod packages;
 mod size;
 mod test;
@@ -28,6 +29,8 @@ enum Chore {
     Conformance(conformance::Options),
     /// Compares docs/conformance.md with the committed results of the public suite.
     ConformancePage(conformance::Page),
+    /// Compares docs/cost.md with what traces cost.
+    Cost(cost::Options),
     /// Prints how large the Worker and the Spin component are, and compares with docs/size.md.
     Size(size::Options),
     /// Compares L1 hits of `terrace serve` with native hyper and nginx proxy_cache, on this machine, in one run.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
         Chore::ConformancePage(options) => conformance::page(&options),
+        Chore::Cost(options) => cost::run(&options),
         Chore::Size(options) => size::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::BenchWorker(options) => bench::worker::run(&options),

@@ -48,7 +48,7 @@ fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| shown(command))?;
     ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())

@@ -75,6 +75,24 @@ reasons! {
 }
 
 reasons! {
+    /// Why a response that is stored is not written to L1: it stays in L2.
+    NotAdmitted {
+        /// It is larger than L1 takes.
+        TooLarge = "too-large",
+        /// It is smaller than what is worth a write.
+        TooSmall = "too-small",
+        /// It will not be fresh long enough for the write to pay.
+        SoonStale = "soon-stale",
+        /// It was not asked for again in the time that L1 would keep it.
+        NotAskedAgain = "not-asked-again",
+        /// The key was just written, and a write more would be refused, or show nothing new.
+        JustWritten = "just-written",
+        /// The budget of writes is spent.
+        Budget = "budget",
+    }
+}
+
+reasons! {
     /// Why a response is stored as it came, and not compressed.
     NotCompressed {
         /// The route compresses nothing, or the platform in none of its codings.

@@ -7,6 +7,7 @@ use crate::capture::Capture;
 use crate::entry::coded::{Coding, Codings};
 use crate::hex;
 use crate::message::{OriginRequest, Response};
+use crate::meter::Rows;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::fmt;
@@ -128,6 +129,11 @@ pub trait Sql {
     /// # Errors
     /// [`StoreError`]; nothing was changed. [`StoreError::Busy`] is tried again within the deadline.
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError>;
+
+    /// The rows that the calls that ended since this was asked last are billed, where the platform bills rows and tells.
+    fn take_billed(&self) -> Rows {
+        Rows::default()
+    }
 }
 
 /// Why the origin gave no response. The names are those of RFC 9209 2.3.
@@ -168,6 +174,9 @@ pub trait Host: Clone + 'static {
 
     /// Whether L1 drops by itself what it was told to keep for a time that is over.
     const KV_EXPIRES: bool;
+
+    /// What the platform calls L2 on its bill.
+    const SQL_SERVICE: &'static str = "sql";
 
     /// The codings that [`Host::encode`] writes and [`Host::decode`] reads; in no other is anything stored here.
     const CODINGS: Codings;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 use terrace_core::config::{
-    Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, RequestDirectives, SetCookie, Watch,
+    Admit, CacheMode, Config, HeaderSource, L0, Policy, Profile, Query, Rate, RequestDirectives, SetCookie, Watch,
 };
 
 use terrace_core::entry::coded::{Coding, Codings};
@@ -34,6 +34,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(config.origin.url, None);
     assert_eq!((config.origin.connect_timeout, config.origin.timeout), (secs(2), secs(30)));
     assert_eq!((config.l1.max_size, config.l1.max_ttl, config.l1.admit), (MIB, secs(3600), Admit::Auto));
+    assert_eq!((config.l1.min_size, config.l1.writes), (0, None));
     assert_eq!((config.l2.max_size, config.l2.max_ttl), (20 * MIB, secs(30 * 86_400)));
     assert_eq!(config.l1.timeout, Duration::from_millis(50));
     assert_eq!(config.l2.timeout, Duration::from_millis(500));
@@ -44,6 +45,14 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!((policy.request_directives, policy.cache), (RequestDirectives::Ignore, CacheMode::On));
     assert_eq!((policy.compress, policy.compress_min_size), (Codings::from([Coding::Br, Coding::Gzip]), 1024));
     assert_eq!((policy.negative_ttl, policy.vary, policy.query), (vec![], vec![], Query::default()));
+}
+
+#[test]
+fn writes_to_l1_are_so_many_a_period() {
+    for (text, count, per) in [("1/s", 1, 1), ("1000/m", 1000, 60), ("40/h", 40, 3600), ("1000/d", 1000, 86_400)] {
+        let read = parse(&format!("[tiers.l1]\nwrites = '{text}'\nmin_size = '2KiB'")).l1;
+        assert_eq!((read.writes, read.min_size), (Some(Rate { count, per: secs(per) }), 2048), "{text}");
+    }
 }
 
 #[test]
@@ -71,6 +80,7 @@ fn the_examples_of_the_shipped_file_are_right() {
     let config = parse(&lines.join("\n"));
     assert_eq!(config.secrets().collect::<Vec<_>>(), ["ORIGIN_API_KEY", "ADMIN_TOKEN"]);
     assert_eq!(config.default_policy.negative_ttl, [(404, secs(10)), (410, secs(60))]);
+    assert_eq!(config.l1.writes, Some(Rate { count: 1000, per: secs(60) }));
     assert_eq!(config.routes.len(), 4);
     assert_eq!((config.watches.len(), config.watches[0].tags.len(), config.watches[0].soft), (1, 3, false));
     let shop = config.policy("/shop/1");

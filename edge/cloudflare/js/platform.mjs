@@ -120,16 +120,19 @@ export const kvPut = (call, key, value, expirationTtl, operation) =>
 
 export const kvDelete = (call, key, operation) => ends(call.env.L1.delete(key), operation);
 
-// Rows as arrays of values.
-export const d1Query = (call, statement, parameters, operation) =>
-  ends(call.env.DB.prepare(statement).bind(...parameters).raw(), operation);
+// The last one's rows, as arrays of values, and how many rows all of them have read and written, which is what D1 bills.
+const billed = (results) => {
+  const sum = (rows) => results.reduce((sum, { meta }) => sum + (meta[rows] ?? 0), 0);
+  return [results.at(-1).results.map((row) => Object.values(row)), sum("rows_read"), sum("rows_written")];
+};
 
-// The statements as one transaction; the last one's rows.
+export const d1Query = (call, statement, parameters, operation) =>
+  ends(call.env.DB.prepare(statement).bind(...parameters).all().then((result) => billed([result])), operation);
+
+// The statements as one transaction.
 export const d1Batch = (call, statements, operation) =>
   ends(
-    call.env.DB.batch(statements.map(([statement, parameters]) => call.env.DB.prepare(statement).bind(...parameters))).then(
-      (results) => results.at(-1).results.map((row) => Object.values(row)),
-    ),
+    call.env.DB.batch(statements.map(([statement, parameters]) => call.env.DB.prepare(statement).bind(...parameters))).then(billed),
     operation,
   );
 

@@ -6,7 +6,7 @@ use crate::stream::{self, Exchange, Stream};
 use crate::{lines, tasks, timer};
 use bytes::Bytes;
 use http::Method;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use terrace_core::capture::Capture;
 use terrace_core::entry::coded::{Coding, Codings};
 use terrace_core::host::{Host, OriginError};
 use terrace_core::message::{Body, OriginRequest, Response};
+use terrace_core::meter::Rows;
 use terrace_core::time::Timestamp;
 use worker::js_sys::{Math, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -22,15 +23,17 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 #[derive(Clone)]
 pub struct Cloudflare(pub Rc<Event>);
 
-/// An event, and the value that KV gave last, which JavaScript has, too: what of it goes out again is taken from there.
+/// An event, the value that KV gave last, which JavaScript has, too (what of it goes out again is taken from there), and the rows that
+/// D1 bills for it.
 pub struct Event {
     pub call: Call,
     value: RefCell<Bytes>,
+    pub billed: Cell<Rows>,
 }
 
 impl Event {
     pub fn new(call: Call) -> Self {
-        Event { call, value: RefCell::default() }
+        Event { call, value: RefCell::default(), billed: Cell::default() }
     }
 
     /// Remembers a value.
@@ -55,6 +58,7 @@ impl Host for Cloudflare {
 
     const KV_WRITES_ARE_FREE: bool = false;
     const KV_EXPIRES: bool = true;
+    const SQL_SERVICE: &'static str = "d1";
     const CODINGS: Codings = Codings::NONE.with(Coding::Br).with(Coding::Zstd).with(Coding::Gzip);
 
     fn kv(&self) -> &Self {

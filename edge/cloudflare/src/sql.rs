@@ -5,6 +5,7 @@ use crate::operation::{Operation, Outcome};
 use crate::platform;
 use terrace_core::hex;
 use terrace_core::host::{Sql, Statement, StoreError, Value};
+use terrace_core::meter::Rows;
 use worker::js_sys::Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 
@@ -19,7 +20,7 @@ impl Sql for Cloudflare {
         let parameters = parameters(&statement.params)?;
         let (rows, _) =
             Operation::begin(|number| platform::d1_query(&self.0.call, statement.sql.hex, parameters, number));
-        rows_of(rows.await)
+        self.rows_of(rows.await)
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
@@ -29,7 +30,11 @@ impl Sql for Cloudflare {
             list.push(&Array::of2(&JsValue::from_str(statement.sql.hex), &parameters));
         }
         let (rows, _) = Operation::begin(|number| platform::d1_batch(&self.0.call, list, number));
-        rows_of(rows.await)
+        self.rows_of(rows.await)
+    }
+
+    fn take_billed(&self) -> Rows {
+        self.0.billed.take()
     }
 }
 
@@ -55,14 +60,20 @@ fn parameter(value: &Value) -> Result<JsValue, StoreError> {
     Ok(JsValue::from_str(text))
 }
 
-fn rows_of(outcome: Outcome) -> Result<Vec<Vec<Value>>, StoreError> {
-    let rows: Array = match outcome {
-        Outcome::Value(rows) => rows.unchecked_into(),
-        Outcome::Bytes(_) => return Err(StoreError::Other("bytes instead of rows".to_string())),
-        Outcome::Failed(why) => return Err(error(why)),
-    };
-    let rows = rows.iter().map(|row| row.unchecked_into::<Array>().iter().map(|value| column(&value)).collect());
-    Ok(rows.collect())
+impl Cloudflare {
+    fn rows_of(&self, outcome: Outcome) -> Result<Vec<Vec<Value>>, StoreError> {
+        let result: Array = match outcome {
+            Outcome::Value(result) => result.unchecked_into(),
+            Outcome::Bytes(_) => return Err(StoreError::Other("bytes instead of rows".to_string())),
+            Outcome::Failed(why) => return Err(error(why)),
+        };
+        let billed = |at| result.get(at).as_f64().map_or(0, |rows| rows as u64);
+        let Rows { read, written } = self.0.billed.get();
+        self.0.billed.set(Rows { read: read + billed(1), written: written + billed(2) });
+        let rows: Array = result.get(0).unchecked_into();
+        let rows = rows.iter().map(|row| row.unchecked_into::<Array>().iter().map(|value| column(&value)).collect());
+        Ok(rows.collect())
+    }
 }
 
 fn column(value: &JsValue) -> Value {

@@ -44,6 +44,7 @@ mod key_parts;
 mod keys;
 mod lifecycle;
 mod methods;
+mod metrics;
 mod policy;
 mod purge;
 mod ranges;
@@ -82,6 +83,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         routes::ALL,
         purge::ALL,
         purge::BY_METHOD,
+        metrics::ALL,
         watch::ALL,
         watch::BY_CLOCK,
         room::ALL,

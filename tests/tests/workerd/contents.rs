@@ -1,6 +1,6 @@
 //! What KV and D1 hold.
 
-use super::{SECOND_HIT, ready, tier};
+use super::{SECOND_HIT, lasting, ready, tier};
 use serde_json::Value;
 use std::time::{SystemTime, UNIX_EPOCH};
 use terrace_tests::client::Request;
@@ -77,8 +77,8 @@ async fn kv_and_d1_hold_text_compressed_once_in_every_coding_of_the_route() {
 #[tokio::test]
 async fn with_second_hit_admission_kv_holds_what_was_asked_for_again() {
     let (origin, worker) = ready(SECOND_HIT).await;
-    origin.serve("/once", Reply::fresh("once"));
-    origin.serve("/twice", Reply::fresh("twice"));
+    origin.serve("/once", lasting("once"));
+    origin.serve("/twice", lasting("twice"));
     for path in ["/once", "/twice", "/twice"] {
         tier(&worker, path).await;
     }

@@ -1,9 +1,10 @@
 //! How many operations that are billed each request costs.
 
-use super::{SECOND_HIT, ready, tier};
+use super::{SECOND_HIT, lasting, ready, tier};
 use terrace_tests::client::Request;
+use terrace_tests::host::ADMIN_TOKEN;
 use terrace_tests::reply::Reply;
-use terrace_tests::stores::Calls;
+use terrace_tests::stores::{Calls, Watched};
 
 /// docs/deploy-cloudflare.md, which says what each outcome costs.
 fn table() -> Vec<(String, [f64; 6])> {
@@ -54,7 +55,7 @@ const NO_STALE: &str = "[cache]\nstale_while_revalidate = \"0s\"\nstale_if_error
 #[tokio::test]
 async fn a_miss_is_one_kv_read_one_query_and_one_batch() {
     let (origin, worker) = ready(SECOND_HIT).await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     let (miss, calls) = worker.costs(&Request::get("/x")).await;
     miss.has_tier("MISS");
     cost(&calls, "miss, stored");
@@ -72,7 +73,7 @@ async fn where_everything_is_admitted_a_miss_is_one_kv_write_more() {
 #[tokio::test]
 async fn an_l2_hit_is_one_kv_read_and_one_query_and_one_kv_write_where_it_is_admitted() {
     let (origin, worker) = ready(SECOND_HIT).await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
     let (hit, calls) = worker.costs(&Request::get("/x")).await;
     hit.has_tier("L2-HIT");
@@ -97,7 +98,7 @@ async fn an_l2_hit_that_is_not_admitted_writes_nothing() {
 #[tokio::test]
 async fn an_l1_hit_is_one_kv_read_and_nothing_else() {
     let (origin, worker) = ready("").await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
     assert_eq!(tier(&worker, "/x").await, "L2-HIT");
     for request in [
@@ -124,7 +125,7 @@ async fn a_response_that_is_not_stored_is_one_kv_read_and_one_query() {
 #[tokio::test]
 async fn content_in_the_key_is_one_kv_read_more_and_one_key_more_to_end() {
     let (origin, worker) = ready("[[route]]\nmatch = \"/x\"\nkey = { content = \"1KiB\" }").await;
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", lasting("x"));
     let query = Request::new("QUERY", "/x").body("q");
     for tier in ["MISS", "L2-HIT"] {
         worker.costs(&query).await.0.has_tier(tier);
@@ -175,6 +176,9 @@ async fn a_304_writes_the_head_and_no_content() {
     worker.get("/x").await.has_tier("L2-HIT");
 }
 
+/// Everything enters L1, what is fresh for two seconds as well.
+const ALWAYS: &str = "[cache]\nstale_while_revalidate = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
+
 /// Sends a GET until it is no hit any more, and returns what that one cost.
 async fn past_its_freshness(worker: &terrace_tests::stores::Watched, target: &str) -> Calls {
     worker.calls().await;
@@ -189,11 +193,9 @@ async fn past_its_freshness(worker: &terrace_tests::stores::Watched, target: &st
 
 #[tokio::test]
 async fn what_l1_holds_is_replaced_there_by_one_write() {
-    let (origin, worker) = ready("[cache]\nstale_while_revalidate = \"0s\"").await;
-    // Two seconds of freshness; the day of stale-if-error makes it worth a place in L1.
+    let (origin, worker) = ready(ALWAYS).await;
     origin.on("/x", |seen| Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=2"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
-    assert_eq!(tier(&worker, "/x").await, "L2-HIT");
     let calls = past_its_freshness(&worker, "/x").await;
     cost(&calls, "replaced, held in L1");
     worker.get("/x").await.has_tier("L1-HIT").has_body("v2");
@@ -201,18 +203,85 @@ async fn what_l1_holds_is_replaced_there_by_one_write() {
 
 #[tokio::test]
 async fn what_l1_holds_is_refreshed_by_a_304_and_one_write() {
-    let (origin, worker) = ready("[cache]\nstale_while_revalidate = \"0s\"").await;
+    let (origin, worker) = ready(ALWAYS).await;
     origin.on("/x", |seen| match seen.field("if-none-match") {
         Some(_) => Reply::status(304).with("ETag", "\"e\"").with("Cache-Control", "max-age=600"),
         None => Reply::ok(vec![b'b'; 10_000]).with("ETag", "\"e\"").with("Cache-Control", "max-age=2"),
     });
     assert_eq!(tier(&worker, "/x").await, "MISS");
-    assert_eq!(tier(&worker, "/x").await, "L2-HIT");
     let calls = past_its_freshness(&worker, "/x").await;
     cost(&calls, "304 from the API, held in L1");
     let to_d1: usize = calls.0.iter().flat_map(|call| &call.statements).map(|statement| statement.size).sum();
     assert!(to_d1 < 2000, "the content was sent to D1 again\n{calls:#?}");
     worker.get("/x").await.has_tier("L1-HIT");
+}
+
+#[tokio::test]
+async fn what_is_soon_stale_costs_no_write_of_kv_however_often_it_is_asked_for() {
+    let (origin, worker) = ready(SECOND_HIT).await;
+    // The day of stale-if-error, for which it is kept, makes it no fresher.
+    origin.serve("/x", Reply::ok("x").with("Cache-Control", "max-age=50"));
+    assert_eq!(tier(&worker, "/x").await, "MISS");
+    for _ in 0..3 {
+        let (hit, calls) = worker.costs(&Request::get("/x")).await;
+        hit.has_tier("L2-HIT");
+        cost(&calls, "L2 hit");
+    }
+}
+
+#[tokio::test]
+async fn when_the_budget_is_spent_what_would_enter_l1_costs_no_more_than_an_l2_hit() {
+    let (origin, worker) = ready("[tiers.l1]\nwrites = \"1/h\"").await;
+    for (path, outcome) in [("/a", "L2 hit that enters L1"), ("/b", "L2 hit"), ("/c", "L2 hit")] {
+        origin.serve(path, lasting("x"));
+        assert_eq!(tier(&worker, path).await, "MISS");
+        let (hit, calls) = worker.costs(&Request::get(path)).await;
+        hit.has_tier("L2-HIT").has_body("x");
+        cost(&calls, outcome);
+    }
+}
+
+#[tokio::test]
+async fn what_the_meter_has_counted_is_what_the_stores_were_asked() {
+    let (origin, worker) =
+        Watched::serve("[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[tiers.l1]\nmax_size = \"1KiB\"").await;
+    origin.serve("/small", lasting("s"));
+    origin.serve("/large", Reply::fresh(vec![b'l'; 1 << 20]));
+    origin.serve("/no-store", Reply::ok("n").with("Cache-Control", "no-store"));
+    origin.serve("/posted", Reply::ok("posted"));
+    let (mut requests, mut all) = (1, Vec::new());
+    for path in ["/small", "/large", "/no-store", "/small?q=1", "/none"] {
+        for _ in 0..4 {
+            // What is behind an answer comes to its end before the next.
+            all.extend(worker.costs(&Request::get(path)).await.1.0);
+            requests += 1;
+        }
+    }
+    all.extend(worker.costs(&Request::new("POST", "/small").body("b")).await.1.0);
+    let metrics = Request::get("/_terrace/metrics").with("Authorization", format!("Bearer {ADMIN_TOKEN}"));
+    let (page, calls) = worker.costs(&metrics).await;
+    calls.are(0, 0, 0, 0);
+    let (page, calls) = (page.has_status(200).text(), Calls(all));
+    let billed = |service: &str, op: &str| {
+        let name = format!("terrace_billable_ops_total{{service=\"{service}\",op=\"{op}\"}} ");
+        let count = page.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or_else(|| panic!("no {op}\n{page}"));
+        count.parse::<u64>().expect("a number")
+    };
+    let counted = [
+        ("http", "request", requests + 1),
+        ("origin", "fetch", origin.seen().len() as u64),
+        ("kv", "read", calls.kv("get") as u64),
+        ("kv", "write", calls.kv("put") as u64),
+        ("kv", "delete", calls.kv("delete") as u64),
+        ("d1", "query", calls.queries() as u64),
+        ("d1", "batch", calls.batches() as u64),
+        ("d1", "rows_read", calls.rows_read()),
+        ("d1", "rows_written", calls.rows_written()),
+    ];
+    for (service, op, count) in counted {
+        assert!(count > 0, "no {op}");
+        assert_eq!(billed(service, op), count, "{service} {op}\n{page}");
+    }
 }
 
 #[tokio::test]
@@ -230,7 +299,7 @@ async fn a_variant_costs_a_read_more() {
     let (origin, worker) = ready("").await;
     origin.on("/x", |seen| {
         let language = seen.field("accept-language").unwrap_or("none").to_owned();
-        Reply::fresh(language).with("Vary", "Accept-Language")
+        lasting(language).with("Vary", "Accept-Language")
     });
     let ask = |language: &str| Request::get("/x").with("Accept-Language", language);
     for language in ["de", "fr"] {

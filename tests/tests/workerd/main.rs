@@ -32,6 +32,11 @@ async fn awake(config: &str) -> (Origin, Watched) {
     (origin, worker)
 }
 
+/// 200 with this body, fresh for an hour: with second-hit admission, what is fresh for a minute never enters L1.
+fn lasting(body: impl Into<bytes::Bytes>) -> Reply {
+    Reply::ok(body).with("Cache-Control", "max-age=3600")
+}
+
 /// Sends a GET, waits for what it sets going, and returns its tier.
 async fn tier(worker: &Watched, target: &str) -> String {
     let (response, _) = worker.costs(&Request::get(target)).await;

@@ -87,7 +87,14 @@ impl Default for Origin {
 
 impl Default for L1 {
     fn default() -> Self {
-        L1 { max_size: L1_MAX_SIZE, max_ttl: L1_MAX_TTL, admit: Admit::Auto, timeout: L1_TIMEOUT }
+        L1 {
+            min_size: 0,
+            max_size: L1_MAX_SIZE,
+            max_ttl: L1_MAX_TTL,
+            admit: Admit::Auto,
+            writes: None,
+            timeout: L1_TIMEOUT,
+        }
     }
 }
 

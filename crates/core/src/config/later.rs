@@ -51,7 +51,7 @@ pub(super) fn origin(origin: &mut Table<'_>) {
     });
     refuse(origin, "pace", |item| {
         item.table("a table such as { rate = \"50/s\", burst = 20 }", |table| {
-            table.get("rate").map(|item| item.parse("a rate such as \"50/s\"", rate));
+            table.get("rate").map(|item| item.parse("a rate such as \"50/s\"", value::rate));
             count(table, "burst");
         });
     });
@@ -92,7 +92,7 @@ fn gateway(gateway: &mut Table<'_>) {
     for limit in limits.unwrap_or_default() {
         limit.table("a table such as { key = \"ip\", limit = \"1000/m\" }", |table| {
             table.require("key", "\"ip\"").map(|item| item.parse("\"ip\" or \"header:NAME\"", rate_key));
-            table.require("limit", "\"1000/m\"").map(|item| item.parse("a rate such as \"1000/m\"", rate));
+            table.require("limit", "\"1000/m\"").map(|item| item.parse("a rate such as \"1000/m\"", value::rate));
         });
     }
     if let Some(item) = gateway.get("auth") {
@@ -107,17 +107,6 @@ fn gateway(gateway: &mut Table<'_>) {
             });
         });
     }
-}
-
-/// A rate such as `50/s`.
-fn rate(text: &str) -> Result<(), Wrong> {
-    let good = text.split_once('/').is_some_and(|(number, unit)| {
-        number.bytes().all(|b| b.is_ascii_digit())
-            && number.parse::<u32>().is_ok_and(|n| n > 0)
-            && matches!(unit, "s" | "m" | "h" | "d")
-    });
-    let message = "no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"";
-    if good { Ok(()) } else { Err(Wrong::new(message)) }
 }
 
 /// What a rate is counted by.

@@ -50,7 +50,7 @@ pub const MAX_L1_SIZE: u64 = MAX_L2_SIZE;
 /// The largest content in L2: 64 MiB. It is captured in the memory of the instance (128 MB on Workers) before it is stored.
 pub const MAX_L2_SIZE: u64 = 64 * 1024 * 1024;
 
-/// The shortest `max_ttl` of an L1 that admits on the second hit: it takes only what outlives 60 s, the shortest time that
+/// The shortest `max_ttl` of an L1 that admits on the second hit: it takes only what is fresh for 60 s, the shortest time that
 /// Workers KV can be told to keep a value.
 pub const MIN_SECOND_HIT_TTL: Duration = Duration::from_secs(60);
 
@@ -145,6 +145,10 @@ pub(super) const L2_CAPACITY: Bounds<u64> = Bounds {
     most: 1 << 50,
     most_why: "no database is larger",
 };
+
+/// The smallest content of an L1 entry; zero is "any".
+pub(super) const L1_LEAST: Bounds<u64> =
+    Bounds { least: 0, least_why: "", most: MAX_L1_SIZE, most_why: "no L1 is larger" };
 
 /// The content of a request that is part of the key.
 pub(super) const CONTENT: Bounds<u64> = Bounds {

@@ -91,14 +91,27 @@ pub struct L0 {
 /// `[tiers.l1]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct L1 {
+    /// The smallest content kept here, in bytes.
+    pub min_size: u64,
     /// The largest content kept here, in bytes.
     pub max_size: u64,
     /// The longest an entry stays.
     pub max_ttl: Duration,
     /// When an entry comes in.
     pub admit: Admit,
+    /// `writes`: the most writes of one instance; `None` is no limit. What has to be replaced or removed is, and counts.
+    pub writes: Option<Rate>,
     /// The deadline of one call.
     pub timeout: Duration,
+}
+
+/// So many a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// How many, at least one.
+    pub count: u32,
+    /// In which time: a second, a minute, an hour or a day.
+    pub per: Duration,
 }
 
 /// When an object enters L1.
@@ -108,7 +121,7 @@ pub enum Admit {
     Auto,
     /// When it is stored.
     Always,
-    /// When it was asked for again and will outlive 60 s.
+    /// When it is asked for again in the time that it would stay, and will be fresh for 60 s ([`crate::rules::admit`]).
     SecondHit,
 }
 

@@ -185,11 +185,25 @@ fn l1(item: &Item<'_>, l2: &L2) -> Option<L1> {
                 ("second-hit", Admit::SecondHit),
             ])
         });
+        let max_size = max_size.unwrap_or(defaults::L1_MAX_SIZE.min(l2.max_size));
+        let min_size = table.get("min_size").and_then(|size| {
+            let read = size.size(&limits::L1_LEAST)?;
+            if read > max_size {
+                size.wrong(Wrong::new(format!(
+                    "larger than tiers.l1.max_size ({}), so nothing would ever come in; lower this or raise that",
+                    value::show_size(max_size)
+                )));
+            }
+            Some(read)
+        });
+        let writes = table.get("writes").and_then(|rate| rate.parse("a rate such as \"1000/m\"", value::rate));
         let timeout = table.get("timeout").and_then(|timeout| timeout.duration(&limits::TIMEOUT));
         let read = L1 {
-            max_size: max_size.unwrap_or(defaults::L1_MAX_SIZE.min(l2.max_size)),
+            min_size: min_size.unwrap_or(0),
+            max_size,
             max_ttl,
             admit: admit.unwrap_or(Admit::Auto),
+            writes,
             timeout: timeout.unwrap_or(defaults::L1_TIMEOUT),
         };
         if let (Some(stay), Admit::SecondHit) = (stay, read.admit)
@@ -254,7 +268,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ),
         ("in [tiers]", &["l0", "l1", "l2"]),
         ("in [tiers.l0]", &["size"]),
-        ("in [tiers.l1]", &["admit"]),
+        ("in [tiers.l1]", &["admit", "min_size", "writes"]),
         ("in [tiers.l2]", &["capacity"]),
         ("in [tiers.l0], [tiers.l1] or [tiers.l2]", &["max_size", "max_ttl"]),
         ("in [origin], [tiers.l1] or [tiers.l2]", &["timeout"]),

@@ -1,5 +1,6 @@
 //! What stands in one string: durations, sizes, URLs, patterns, field names and values. Each says what is wrong with it.
 
+use super::Rate;
 use super::error::Wrong;
 use super::percent::normal_percent;
 use super::suggest::nearest;
@@ -46,6 +47,18 @@ const SLIPS: [(&str, &str); 24] = [
 /// A duration: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     measure(text, "duration", "ms, s, m, h, d", &TIMES, "s").map(Duration::from_millis)
+}
+
+/// A rate such as `50/s`.
+pub(super) fn rate(text: &str) -> Result<Rate, Wrong> {
+    let parts = text.split_once('/').filter(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
+    let read = parts.and_then(|(number, unit)| {
+        let count = number.parse::<u32>().ok().filter(|count| *count > 0)?;
+        let (_, ms) = TIMES.iter().find(|(name, ms)| *name == unit && *ms >= 1000)?;
+        Some(Rate { count, per: Duration::from_millis(*ms) })
+    });
+    let message = "no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"";
+    read.ok_or_else(|| Wrong::new(message))
 }
 
 /// A size: a whole number and one of `B`, `KiB`, `MiB`, `GiB`.

@@ -8,27 +8,33 @@ use crate::decision::{Failure, Outcome};
 use crate::fields::Fields;
 use crate::host::Host;
 use crate::message::{Body, Request, Response};
-use crate::report::{self, problem};
+use crate::report::{self, metrics, problem};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-/// Where a purge is asked for.
+/// Where a purge is asked for, and the metrics.
 const PURGE: &str = "/_terrace/purge";
+const METRICS: &str = "/_terrace/metrics";
 
 impl Proxy {
     /// Answers a request for something under `/_terrace`.
     pub(super) async fn admin<H: Host>(&self, host: &H, mut request: Request<H::Stream>) -> Response<H::Stream> {
-        if self.config.admin_token.is_none() || request.path() != PURGE {
+        let is_metrics = request.path() == METRICS;
+        if self.config.admin_token.is_none() || !is_metrics && request.path() != PURGE {
             let detail = "There is nothing here.";
             return self.refuse(host, check::Refusal { status: StatusCode::NOT_FOUND, detail });
         }
         if let Err(refused) = self.authorize(host, &request.fields).await {
             return refused;
         }
+        if is_metrics {
+            return match request.method {
+                Method::GET => self.metrics::<H>(),
+                _ => not_allowed(host, "GET", "Metrics are asked for by GET."),
+            };
+        }
         if request.method != Method::POST {
-            let mut response = refused(host, StatusCode::METHOD_NOT_ALLOWED, "A purge is asked for by POST.");
-            response.fields.append("allow", "POST");
-            return response;
+            return not_allowed(host, "POST", "A purge is asked for by POST.");
         }
         let length = request.fields.get_str("content-length").and_then(|length| length.trim().parse::<u64>().ok());
         let document = match self.take_content(host, &mut request, MAX_DOCUMENT).await {
@@ -68,10 +74,13 @@ impl Proxy {
             response.fields.append("retry-after", "1");
             return response;
         };
-        let body = Bytes::from(admin::answer(number, soft, self.config.poll, host.now()));
-        let mut fields = Fields::from([("content-type", "application/json"), ("cache-control", "no-store")]);
-        fields.append("content-length", body.len().to_string());
-        Response { status: StatusCode::OK, fields, body: Body::Full(body) }
+        answered("application/json", admin::answer(number, soft, self.config.poll, host.now()))
+    }
+
+    /// What this instance has counted.
+    fn metrics<H: Host>(&self) -> Response<H::Stream> {
+        let text = metrics::text(&self.meter, H::SQL_SERVICE, &self.admission, &self.counters);
+        answered(metrics::CONTENT_TYPE, text)
     }
 
     /// Whether the request carries the token; if not, what it is answered.
@@ -90,11 +99,24 @@ impl Proxy {
                 Err(response)
             }
             None => {
-                host.warn("the secret of admin.token is missing or empty: nobody can purge");
+                host.warn("the secret of admin.token is missing or empty: nobody can purge or see metrics");
                 Err(self.fail(host, Failure::ProxyConfigurationError, None))
             }
         }
     }
+}
+
+fn answered<S>(content_type: &str, text: String) -> Response<S> {
+    let body = Bytes::from(text);
+    let mut fields = Fields::from([("content-type", content_type), ("cache-control", "no-store")]);
+    fields.append("content-length", body.len().to_string());
+    Response { status: StatusCode::OK, fields, body: Body::Full(body) }
+}
+
+fn not_allowed<H: Host>(host: &H, allow: &str, detail: &str) -> Response<H::Stream> {
+    let mut response = refused(host, StatusCode::METHOD_NOT_ALLOWED, detail);
+    response.fields.append("allow", allow);
+    response
 }
 
 /// A problem document, with where it came from.

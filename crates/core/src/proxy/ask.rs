@@ -46,7 +46,7 @@ impl Proxy {
         };
         let (method, target, client) = (method.clone(), &request.target, request.client);
         let ask = Ask { method, target, fields, body, client };
-        let fetch = upstream::fetch(host, &self.config, ask);
+        let fetch = upstream::fetch(host, &self.config, &self.meter, ask);
         let response = match &request.sharing.lead {
             Some(lead) => lead.alive(host, self.leased(host, request, fetch)).await?,
             None => fetch.await?,

@@ -37,10 +37,13 @@ use crate::host::Host;
 use crate::key::{self, Key, Parts};
 use crate::log::Log;
 use crate::message::{Body, Request, Response};
+use crate::meter::{Meter, count};
 use crate::report::{self, problem};
 use crate::rules::directives::RequestControl;
+use crate::rules::freshness::Freshness;
 use crate::rules::reuse::{self, Reuse};
 use crate::rules::{cdn_loop, connection, reduce, update};
+use crate::tiers::admission::Admission;
 use crate::tiers::gone::Gone;
 use crate::tiers::memory::Memory;
 use crate::tiers::purges::Purges;
@@ -69,6 +72,8 @@ const ADMIN: &str = "/_terrace";
 pub struct Proxy {
     config: Config,
     counters: Counters,
+    meter: Meter,
+    admission: Admission,
     memory: Memory,
     gone: Gone,
     purges: Purges,
@@ -97,6 +102,8 @@ impl Proxy {
         Proxy {
             config,
             counters: Counters::default(),
+            meter: Meter::default(),
+            admission: Admission::default(),
             memory: Memory::default(),
             gone: Gone::default(),
             purges: Purges::default(),
@@ -130,6 +137,16 @@ impl Proxy {
         &self.counters
     }
 
+    /// What is billed, counted so far.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// What was written to L1 lately, and what was not.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// Removes from the tiers what is over, and from L2 what there is no room for. [`Self::tend`] does it when it is due.
     pub async fn sweep<H: Host>(&self, host: &H) {
         self.tiers(host).sweep(host.now()).await;
@@ -137,6 +154,7 @@ impl Proxy {
 
     /// Answers one request. Never fails: what goes wrong is a response too.
     pub async fn handle<H: Host>(self: Rc<Self>, host: H, mut request: Request<H::Stream>) -> Response<H::Stream> {
+        count(&self.meter.requests);
         if let Err(refusal) = check::acceptable(&request) {
             return self.refuse(&host, refusal);
         }
@@ -214,8 +232,8 @@ impl Proxy {
     }
 
     fn tiers<'a, H: Host>(&'a self, host: &'a H) -> Tiers<'a, H> {
-        let Proxy { config, counters, memory, gone, purges, room, .. } = self;
-        Tiers { host, config, counters, memory, gone, purges, room }
+        let Proxy { config, counters, memory, gone, purges, room, meter, admission, .. } = self;
+        Tiers { host, config, counters, memory, gone, purges, room, meter, admission }
     }
 
     fn origin(&self) -> &str {
@@ -364,7 +382,7 @@ impl Proxy {
             return self.received(host, request, Place::Over(found), trip, response);
         }
         if update::matches_304(&found.entry.head, &response.fields) {
-            let replaced = found.entry.head.freshness.requested;
+            let replaced = found.entry.head.freshness.clone();
             let url = request.url();
             let seen = exchange(&request, &url, &response, trip);
             found.entry.head = update::by_304(&found.entry.head, &seen, self.config.policy_at(request.route));
@@ -376,14 +394,14 @@ impl Proxy {
         self.ask_anew(host, request, found, trip.why).await
     }
 
-    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is when the one was asked for that it was made from.
+    /// A 304: the stored response is good again (RFC 9111 4.3.4). `replaced` is of the one that it was made from.
     fn confirmed<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
         mut found: Found,
         trip: Trip,
-        replaced: Timestamp,
+        replaced: Freshness,
     ) -> Response<H::Stream> {
         let now = trip.received;
         let from = Some((found.tier, None));
@@ -391,7 +409,7 @@ impl Proxy {
         let shown = (found.entry.clone(), found.form.take());
         let answer = self.stored(host, &request, shown, now, &outcome);
         let (proxy, own) = (self, host.clone());
-        host.defer(async move { proxy.keep_update(&own, &request, &found, replaced, now).await });
+        host.defer(async move { proxy.keep_update(&own, &request, &found, &replaced, now).await });
         answer
     }
 
@@ -401,7 +419,7 @@ impl Proxy {
         host: &H,
         request: &Lookable,
         found: &Found,
-        replaced: Timestamp,
+        replaced: &Freshness,
         now: Timestamp,
     ) {
         let head = &found.entry.head;

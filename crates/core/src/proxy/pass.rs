@@ -35,7 +35,7 @@ impl Proxy {
         let sent = host.now();
         let Request { method, target, fields, client, body, scheme, authority } = request;
         let ask = Ask { method: method.clone(), target: &target, fields: fields.clone(), body, client };
-        let response = match upstream::fetch(host, &self.config, ask).await {
+        let response = match upstream::fetch(host, &self.config, &self.meter, ask).await {
             Ok(response) => response,
             Err(failure) => return self.fail(host, failure, Some(why)),
         };

@@ -3,7 +3,7 @@
 
 use super::{Lookable, Proxy, Trip, exchange};
 use crate::config::limits::MAX_EARLY_REFRESH;
-use crate::decision::Forward;
+use crate::decision::{Forward, Tier};
 use crate::host::Host;
 use crate::message::Response;
 use crate::rules::{early, reuse, update};
@@ -24,6 +24,8 @@ impl Proxy {
         entry.head.part.is_none()
             && early::is_due(&entry.head.freshness, beta, || host.random(), now)
             && self.may_fetch(request)
+            // What L1 holds could not be replaced there.
+            && (found.tier == Tier::L2 || !self.admission.is_spent(&self.config.l1, now))
             && !self.flights.is_asked_for(&found.key, now)
     }
 
@@ -90,9 +92,9 @@ impl Proxy {
             if update::matches_304(&found.entry.head, &response.fields) {
                 let url = request.url();
                 let exchange = exchange(&request, &url, &response, trip);
-                let replaced = found.entry.head.freshness.requested;
+                let replaced = found.entry.head.freshness.clone();
                 found.entry.head = update::by_304(&found.entry.head, &exchange, self.config.policy_at(request.route));
-                self.keep_update(host, &request, &found, replaced, now).await;
+                self.keep_update(host, &request, &found, &replaced, now).await;
             }
             return;
         }

@@ -168,10 +168,10 @@ impl Proxy {
                     host.defer(async move { proxy.tiers(&own).remove(&found.key).await });
                 }
                 HeadUpdate::Refresh(head) => {
-                    let replaced = found.entry.head.freshness.requested;
+                    let replaced = found.entry.head.freshness.clone();
                     found.entry.head = *head;
                     let (proxy, own) = (self.clone(), host.clone());
-                    host.defer(async move { proxy.tiers(&own).update(&found, &url, replaced, now).await });
+                    host.defer(async move { proxy.tiers(&own).update(&found, &url, &replaced, now).await });
                 }
                 HeadUpdate::Invalid => {
                     let (proxy, own) = (self.clone(), host.clone());

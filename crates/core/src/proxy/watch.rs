@@ -157,7 +157,7 @@ impl Proxy {
             fields.append("if-none-match", etag);
         }
         let ask = Ask { method: Method::GET, target: &watch.url, fields, body: Body::Empty, client: None };
-        let answer = upstream::fetch(host, &self.config, ask).await;
+        let answer = upstream::fetch(host, &self.config, &self.meter, ask).await;
         let Response { status, fields, body } =
             answer.map_err(|failure| Fault::of(Unread::Failed, failure.as_str()))?;
         match status {

@@ -1,5 +1,6 @@
-//! Say what happened: the fields that every response carries, and problem documents. All of it is printed from [`crate::decision`].
+//! Say what happened: the fields that every response carries, problem documents, and metrics. All of it is printed from [`crate::decision`].
 
+pub mod metrics;
 pub mod problem;
 
 use crate::decision::{Forward, Outcome, ServedStale, Tier};

@@ -4,9 +4,10 @@
 //! validated ([`validate`]), what does a 304 or a HEAD change ([`update`]), what does an unsafe method invalidate
 //! ([`invalidate`]), which part was asked for ([`range`]), which part is held and what completes it ([`partial`]), which variant
 //! ([`vary`]), in which coding ([`coding`]), what of a request is part of the key ([`reduce`]), which requests share
-//! one fetch ([`collapse`]), what is refreshed before it is stale ([`early`]), what is let go where there is not room for all ([`evict`]), and whether one goes round
-//! ([`cdn_loop`]). What may not enter: I/O, clocks, tiers.
+//! one fetch ([`collapse`]), what pays in L1 ([`admit`]), what is let go where there is not room for all ([`evict`]), what is
+//! refreshed before it is stale ([`early`]), and whether one goes round ([`cdn_loop`]). What may not enter: I/O, clocks, tiers.
 
+pub mod admit;
 pub mod cdn_loop;
 pub mod coding;
 pub mod collapse;

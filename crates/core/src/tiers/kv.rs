@@ -1,16 +1,18 @@
 //! L1 over [`Kv`]: one record per key, head and content together.
 
 use super::deadline::within;
-use super::{Tiers, count, keep_until};
+use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, codec};
 use crate::host::{Host, Kv, StoreError};
 use crate::key::Key;
+use crate::meter::count;
 use crate::time::Timestamp;
 use std::time::Duration;
 
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
+    count(&tiers.meter.kv_reads);
     let record = call(tiers, tiers.host.kv().get(&text)).await??;
     match codec::decode(record) {
         Ok((entry, until)) if now < until => Some(entry),
@@ -18,34 +20,37 @@ pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp
         Ok(_) => None,
         Err(codec::Corrupt) => {
             count(&tiers.counters.corrupt);
-            call(tiers, tiers.host.kv().delete(&text)).await;
+            delete(tiers, key).await;
             None
         }
     }
 }
 
-/// Stores an entry for at most `stay`, and at most `max_ttl`.
-pub(super) async fn put<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry, stay: Duration, now: Timestamp) {
-    let limits = &tiers.config.l1;
-    let until = keep_until(&entry.head, limits.max_ttl.min(stay), now);
+/// Stores an entry for at most `stay`, and at most `max_ttl`; `None` where that failed.
+pub(super) async fn put<H: Host>(
+    tiers: &Tiers<'_, H>,
+    key: &Key,
+    entry: &Entry,
+    stay: Duration,
+    now: Timestamp,
+) -> Option<()> {
+    let until = keep_until(&entry.head, tiers.config.l1.max_ttl.min(stay), now);
     if until <= now {
-        return;
-    }
-    if entry.body.len() as u64 > limits.max_size {
-        // An older, smaller one must not outlive it.
-        delete(tiers, key).await;
-        return;
+        return Some(());
     }
     let record = codec::encode(entry, until);
     let ttl = Duration::from_millis(until.since(now));
-    let put = call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await;
-    if put.is_none() {
-        // Whether the old record is still there is unknown: better none than an old one.
-        delete(tiers, key).await;
-    }
+    count(&tiers.meter.kv_writes);
+    call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<()> {
+    count(&tiers.meter.kv_deletes);
+    let now = tiers.host.now();
+    if !H::KV_WRITES_ARE_FREE {
+        tiers.admission.wrote(key, 0, now);
+    }
+    tiers.admission.owes(&tiers.config.l1, now);
     call(tiers, tiers.host.kv().delete(&key.text())).await
 }
 

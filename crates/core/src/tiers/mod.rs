@@ -3,6 +3,8 @@
 //! A tier that fails, is late or holds rubbish is a miss. Writes happen in `defer`; a failed one is counted and forgotten. An entry
 //! carries absolute times, so a promotion can never make it younger. What may not enter: whether an entry may be used.
 
+pub mod admission;
+pub mod budget;
 pub mod deadline;
 pub mod gone;
 pub mod kv;
@@ -14,7 +16,7 @@ pub mod sql;
 mod walk;
 pub mod watches;
 
-use crate::config::{Admit, Config};
+use crate::config::Config;
 use crate::decision::Tier;
 use crate::entry::coded::Form;
 use crate::entry::{Entry, Head, MAX_VARIANTS, Selecting, Variant};
@@ -22,9 +24,12 @@ use crate::fields::Fields;
 use crate::host::{Host, StoreError};
 use crate::key::{self, Key};
 use crate::log::Log;
+use crate::meter::Meter;
 use crate::purge::{self, Fate};
+use crate::rules::freshness::Freshness;
 use crate::rules::vary;
 use crate::time::{Timestamp, millis};
+use admission::{Admission, Want, near};
 use gone::Gone;
 use memory::Memory;
 use purges::Purges;
@@ -33,8 +38,7 @@ use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
 
-/// An object enters L1 only if it will be of use for at least this long, where writes are billed (`admit = "second-hit"`).
-const WORTH_PROMOTING_MS: u64 = 60_000;
+pub(crate) use crate::meter::count;
 
 /// How long L1 keeps what L2 could not judge: as long as an invalidation may need to reach every instance.
 const UNJUDGED: Duration = Duration::from_secs(5);
@@ -114,11 +118,6 @@ pub struct Counters {
     pub log: Log,
 }
 
-/// One more.
-pub(crate) fn count(counter: &Cell<u64>) {
-    counter.set(counter.get().saturating_add(1));
-}
-
 /// The stack of tiers.
 #[derive(Debug)]
 pub struct Tiers<'a, H: Host> {
@@ -136,6 +135,10 @@ pub struct Tiers<'a, H: Host> {
     pub purges: &'a Purges,
     /// What is known of the room in L2.
     pub room: &'a Room,
+    /// Where what is billed is counted.
+    pub meter: &'a Meter,
+    /// What was written to L1 lately.
+    pub admission: &'a Admission,
 }
 
 impl<H: Host> Tiers<'_, H> {
@@ -150,6 +153,9 @@ impl<H: Host> Tiers<'_, H> {
         let seen = self.memory.removals(primary);
         let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
         if let Lookup::Found(found) = &l1 {
+            if self.looks_past() && !found.entry.head.freshness.is_fresh(now) {
+                return self.lookup_past(l1, primary, request, now).await;
+            }
             // What a request asks L1 for, another one may ask for soon. A further variant is found by way of the first alone.
             if let Some(limits) = self.config.l0.as_ref().filter(|_| found.key == *primary) {
                 self.memory.put(limits, found.key, &found.entry, seen, now);
@@ -159,6 +165,22 @@ impl<H: Host> Tiers<'_, H> {
         match (self.lookup_in(Tier::L2, primary, request, now).await, l1) {
             (Lookup::Nothing(None), Lookup::OtherVariants(life)) => Lookup::OtherVariants(life),
             (l2, _) => l2,
+        }
+    }
+
+    /// Looks whether L2 has a newer one than the stale one that L1 shows, or knows that it was made invalid.
+    async fn lookup_past(&self, l1: Lookup, primary: &Key, request: &Fields, now: Timestamp) -> Lookup {
+        let Lookup::Found(stale) = &l1 else { return l1 };
+        let l2 = self.lookup_in(Tier::L2, primary, request, now).await;
+        match &l2 {
+            Lookup::Found(found) if found.entry.head.freshness.requested > stale.entry.head.freshness.requested => {
+                let newer = &found.entry.head.freshness;
+                // Whoever stored it may have let L1 have it, which L1 then shows in a while.
+                self.admission.wrote(&found.key, newer.requested.0, newer.received.min(now));
+                l2
+            }
+            Lookup::Nothing(Some(life)) | Lookup::OtherVariants(life) if *life != stale.life => l2,
+            _ => l1,
         }
     }
 
@@ -295,11 +317,14 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Stores under one key, in every tier that takes it.
     ///
-    /// What L1 holds already is replaced there, whatever is admitted: a stale one would hide the new one in L2.
+    /// What L1 holds already, and would be believed, is replaced there, whatever is admitted.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
-        let held = |found: &Found| found.tier != Tier::L2 && found.key == *key;
-        let admitted = self.admits_at_once() || place.found().is_some_and(held);
-        self.keep(key, entry, admitted, now, self.put_far(key, url, entry, place, now)).await;
+        let held = place.found().filter(|found| found.tier != Tier::L2 && found.key == *key);
+        let want = match held.map(|found| &found.entry.head.freshness) {
+            Some(held) if held.is_fresh(now) => Want::Must,
+            held => self.want(entry, held, now),
+        };
+        self.keep(key, entry, want, now, self.put_far(key, url, entry, place, now)).await;
         self.make_room(now).await;
     }
 
@@ -315,34 +340,27 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Has L2 judge, and L1 keep what was not refused: L2 knows whether the URL was invalidated since the response was asked for,
     /// and whether a later one has come. `store` is the write to L2.
-    async fn keep(
-        &self,
-        key: &Key,
-        entry: &Entry,
-        admitted: bool,
-        now: Timestamp,
-        store: impl Future<Output = Verdict>,
-    ) {
+    async fn keep(&self, key: &Key, entry: &Entry, want: Want, now: Timestamp, store: impl Future<Output = Verdict>) {
         self.memory.remove(key);
         if !H::KV_WRITES_ARE_FREE {
             let verdict = store.await;
-            return self.put_near(key, entry, verdict, admitted, now).await;
+            return self.put_near(key, entry, verdict, want, now).await;
         }
         // Where a query more costs nothing, L1, which the next request asks, need not wait for the write.
         let before = sql::verdict(self, key, &entry.head).await;
-        self.put_near(key, entry, before, admitted, now).await;
+        self.put_near(key, entry, before, want, now).await;
         if matches!(before, Verdict::Superseded | Verdict::Ended) {
             return;
         }
         match store.await {
             Verdict::Good | Verdict::Older => {}
             Verdict::Superseded | Verdict::Ended => self.give_back(key).await,
-            Verdict::Unknown => self.put_near(key, entry, Verdict::Unknown, admitted, now).await,
+            Verdict::Unknown => self.put_near(key, entry, Verdict::Unknown, want, now).await,
         }
     }
 
     /// Lets L1 have what L2 has judged.
-    async fn put_near(&self, key: &Key, entry: &Entry, verdict: Verdict, admitted: bool, now: Timestamp) {
+    async fn put_near(&self, key: &Key, entry: &Entry, verdict: Verdict, want: Want, now: Timestamp) {
         let stay = match verdict {
             Verdict::Superseded => return,
             Verdict::Ended => return self.give_back(key).await,
@@ -352,8 +370,7 @@ impl<H: Host> Tiers<'_, H> {
         };
         match self.gone.ended(key, entry.head.generation, now) {
             true => self.give_back(key).await,
-            false if admitted => kv::put(self, key, entry, stay, now).await,
-            false => {}
+            false => near(self, key, entry, stay, want).await,
         }
     }
 
@@ -362,39 +379,18 @@ impl<H: Host> Tiers<'_, H> {
         kv::delete(self, key).await;
     }
 
-    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is. `replaced` is when the one was asked for that
-    /// it was made from.
-    pub async fn update(&self, found: &Found, url: &str, replaced: Timestamp, now: Timestamp) {
+    /// Stores a head that a 304 or a HEAD has changed; the content stays as it is. `replaced` is of the one that it was made from.
+    pub async fn update(&self, found: &Found, url: &str, replaced: &Freshness, now: Timestamp) {
         let Found { entry, tier, key, .. } = found;
         let store = async {
-            match sql::put_head(self, key, &entry.head, replaced, now).await {
+            match sql::put_head(self, key, &entry.head, replaced.requested, now).await {
                 Verdict::Older => sql::put(self, key, url, entry, now).await,
                 verdict => verdict,
             }
         };
         // What was in L0 came from L1.
-        self.keep(key, entry, *tier != Tier::L2 || self.admits_at_once(), now, store).await;
-    }
-
-    /// Copies what L2 held into L1, where it is admitted.
-    pub async fn promote(&self, found: &Found, now: Timestamp) {
-        let Found { entry, key, .. } = found;
-        let useful_ms = entry.head.freshness.keep_until().since(now);
-        // L1 has nothing under this key: there is nothing to remove where the entry is too large.
-        let fits = entry.body.len() as u64 <= self.config.l1.max_size;
-        let admitted = self.admits_at_once() || useful_ms >= WORTH_PROMOTING_MS;
-        if found.tier != Tier::L2 || !fits || !admitted {
-            return;
-        }
-        self.put_near(key, entry, Verdict::Good, admitted, now).await;
-        // An invalidation that came in between has emptied L1 before. Where operations are billed L1 is eventually consistent
-        // anyway, and a query more would not help.
-        if H::KV_WRITES_ARE_FREE {
-            match sql::verdict(self, key, &entry.head).await {
-                Verdict::Good | Verdict::Older => {}
-                Verdict::Superseded | Verdict::Ended | Verdict::Unknown => self.give_back(key).await,
-            }
-        }
+        let want = self.want(entry, Some(replaced).filter(|_| *tier != Tier::L2), now);
+        self.keep(key, entry, want, now, store).await;
     }
 
     /// Removes one stored response, which the origin no longer lets us keep.
@@ -442,14 +438,6 @@ impl<H: Host> Tiers<'_, H> {
             self.host.warn(&format!("{}: {error}{more}", tier.as_str()));
         }
         None
-    }
-
-    fn admits_at_once(&self) -> bool {
-        match self.config.l1.admit {
-            Admit::Always => true,
-            Admit::SecondHit => false,
-            Admit::Auto => H::KV_WRITES_ARE_FREE,
-        }
     }
 }
 

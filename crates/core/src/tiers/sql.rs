@@ -11,11 +11,12 @@ pub(super) mod walk;
 pub(super) mod watches;
 
 use super::deadline::within;
-use super::{Tiers, count, keep_until};
+use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, Head, codec};
 use crate::host::{Host, Sql, Statement, StoreError, Text, Value};
 use crate::key::Key;
+use crate::meter::{Meter, count};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::time::Duration;
@@ -293,20 +294,36 @@ fn sweeping_gone(now: Timestamp) -> Statement {
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
-    run(tiers, || tiers.host.sql().query(&statement)).await
+    run(tiers, || read(tiers.host, tiers.meter, &statement)).await
 }
 
 async fn batch<H: Host>(tiers: &Tiers<'_, H>, statements: Vec<Statement>) -> Option<Vec<Vec<Value>>> {
     run(tiers, || async {
         for n in 0..RETRIES {
-            match tiers.host.sql().batch(&statements).await {
+            match write(tiers.host, tiers.meter, &statements).await {
                 Err(StoreError::Busy(_)) => tiers.host.sleep(pause(n, tiers.host.random())).await,
                 done => return done,
             }
         }
-        tiers.host.sql().batch(&statements).await
+        write(tiers.host, tiers.meter, &statements).await
     })
     .await
+}
+
+/// One call that reads, counted.
+async fn read<H: Host>(host: &H, meter: &Meter, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
+    count(&meter.queries);
+    let rows = host.sql().query(statement).await;
+    meter.rows(host.sql().take_billed());
+    rows
+}
+
+/// One call that writes, counted.
+async fn write<H: Host>(host: &H, meter: &Meter, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
+    count(&meter.batches);
+    let rows = host.sql().batch(statements).await;
+    meter.rows(host.sql().take_billed());
+    rows
 }
 
 /// How long to leave a busy database alone: 10 ms, doubled each time, and up to as much again by chance.
@@ -323,7 +340,7 @@ where
     let attempt = async {
         match work().await {
             Err(StoreError::Schema(_)) => {
-                migrate(tiers.host).await?;
+                migrate(tiers.host, tiers.meter).await?;
                 work().await
             }
             done => done,
@@ -333,8 +350,8 @@ where
 }
 
 /// Brings the tables to the newest version, each migration in a transaction of its own.
-async fn migrate<H: Host>(host: &H) -> Result<(), StoreError> {
-    let version = match host.sql().query(&Statement { sql: VERSION, params: vec![] }).await {
+async fn migrate<H: Host>(host: &H, meter: &Meter) -> Result<(), StoreError> {
+    let version = match read(host, meter, &Statement { sql: VERSION, params: vec![] }).await {
         Ok(rows) => match rows.first().and_then(|row| row.first()) {
             Some(Value::Integer(version)) => usize::try_from(*version).unwrap_or(0),
             _ => 0,
@@ -351,7 +368,7 @@ async fn migrate<H: Host>(host: &H) -> Result<(), StoreError> {
     for migration in MIGRATIONS.iter().skip(version) {
         let statements: Vec<_> =
             statements(migration).map(|sql| Statement { sql: Text::plain(sql), params: vec![] }).collect();
-        host.sql().batch(&statements).await?;
+        write(host, meter, &statements).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::decision::Failure;
 use crate::fields::Fields;
 use crate::host::{Host, OriginError};
 use crate::message::{Body, OriginRequest, Response};
+use crate::meter::{Meter, count};
 use crate::rules::{cdn_loop, connection, dates};
 use crate::tiers::deadline::within;
 use http::{Method, StatusCode};
@@ -37,6 +38,7 @@ pub struct Ask<'a, S> {
 pub async fn fetch<H: Host>(
     host: &H,
     config: &Config,
+    meter: &Meter,
     ask: Ask<'_, H::Stream>,
 ) -> Result<Response<H::Stream>, Failure> {
     let origin = &config.origin;
@@ -75,6 +77,7 @@ pub async fn fetch<H: Host>(
         connect_timeout: origin.connect_timeout,
         timeout: origin.timeout,
     };
+    count(&meter.fetches);
     let mut response = match within(host, origin.connect_timeout + origin.timeout, host.fetch(request)).await {
         Some(Ok(response)) => response,
         Some(Err(error)) => return Err(failure(error)),

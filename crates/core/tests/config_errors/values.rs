@@ -76,6 +76,19 @@ fn durations_and_sizes() {
              4:11: tiers.l2.timeout: \"0s\" is too little, because nothing could ever answer in time; write \"1ms\" or more",
         ),
         (
+            "[tiers.l1]\nwrites = '1000'\nmin_size = '65MiB'",
+            "2:10: tiers.l1.writes: no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"\n\
+             3:12: tiers.l1.min_size: \"65MiB\" is too much; write \"64MiB\" or less (no L1 is larger)",
+        ),
+        (
+            "[tiers.l1]\nwrites = '0/m'",
+            "2:10: tiers.l1.writes: no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"",
+        ),
+        (
+            "[tiers.l1]\nwrites = '1/ms'",
+            "2:10: tiers.l1.writes: no rate; write a whole number above 0, \"/\" and a unit of s, m, h, d, such as \"50/s\"",
+        ),
+        (
             "[tiers.l1]\nmax_size = '65MiB'\nmax_ttl = '0s'\ntimeout = '11m'",
             "2:12: tiers.l1.max_size: \"65MiB\" is too much; write \"64MiB\" or less (it is captured in memory before it is stored)\n\
              3:11: tiers.l1.max_ttl: \"0s\" is too little, because nothing could ever be found in the tier; write \"1s\" or more\n\
@@ -475,6 +488,10 @@ fn what_can_never_be_reached() {
             "[tiers.l0]\nsize = '1GiB'\nmax_ttl = '0s'",
             "2:8: tiers.l0.size: \"1GiB\" is too much; write \"64MiB\" or less (it is in the memory of every instance, of which Workers have 128 MB)\n\
              3:11: tiers.l0.max_ttl: \"0s\" is too little, because nothing could ever be found in the tier; write \"1s\" or more",
+        ),
+        (
+            "[tiers.l1]\nmax_size = '1KiB'\nmin_size = '2KiB'",
+            "3:12: tiers.l1.min_size: larger than tiers.l1.max_size (1KiB), so nothing would ever come in; lower this or raise that",
         ),
         (
             "[tiers.l1]\nmax_ttl = '59s'\nadmit = 'second-hit'",

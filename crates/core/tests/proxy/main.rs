@@ -13,6 +13,7 @@ mod global;
 mod keys;
 mod loops;
 mod memory;
+mod meter;
 mod partial;
 mod purge;
 mod room;

@@ -77,6 +77,7 @@ pub struct World {
     pub sql_is_text: Cell<bool>,
     pub kv_gets: Cell<u32>,
     pub kv_puts: Cell<u32>,
+    pub kv_deletes: Cell<u32>,
     pub queries: Cell<u32>,
     pub batches: Cell<u32>,
     pub encodings: Cell<u32>,
@@ -258,6 +259,8 @@ impl Cache {
             gone: &self.gone,
             purges: &self.purges,
             room: &self.room,
+            meter: self.proxy.meter(),
+            admission: self.proxy.admission(),
         };
         self.pool.run_until(tiers.read_purges());
         (tiers, &mut self.pool)
@@ -478,6 +481,7 @@ impl Kv for Fake {
         Ok(())
     }
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        bump(&self.world.kv_deletes);
         self.world.wrote(key, None);
         self.world.kv.borrow_mut().remove(key);
         Ok(())

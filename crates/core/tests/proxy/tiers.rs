@@ -171,7 +171,7 @@ fn what_was_asked_for_before_an_invalidation_is_not_stored_after_it() {
         let Lookup::Found(found) = tiers.lookup(&key, &none, now).await else { panic!("it was found") };
         let second = tiers.invalidate(&key, now).await;
         assert_ne!(second, life);
-        tiers.update(&found, "http://cache.test/a", now, now).await;
+        tiers.update(&found, "http://cache.test/a", &found.entry.head.freshness, now).await;
         assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
         tiers.store(&key, "http://cache.test/a", entry("late", now), &Place::Over(found), now).await;
         assert_eq!(text(tiers.lookup(&key, &none, now).await), Err(second));
@@ -228,9 +228,9 @@ fn what_was_asked_for_earlier_never_takes_the_place_of_what_was_asked_for_later(
         let Lookup::Found(first) = tiers.lookup(&key, &none, now).await else { panic!("it is there") };
         tiers.store(&key, url, entry("second", later), &Place::Over(first.clone()), later).await;
         // A 304 for the first, and a response to a request from before the second's.
-        let mut confirmed = (*first).clone();
+        let (mut confirmed, was) = ((*first).clone(), first.entry.head.freshness.clone());
         confirmed.entry.head.freshness.requested = now.plus_millis(5);
-        tiers.update(&confirmed, url, now, later).await;
+        tiers.update(&confirmed, url, &was, later).await;
         tiers.store(&key, url, entry("late", now.plus_millis(5)), &Place::Over(first), later).await;
         for _ in 0..2 {
             assert_eq!(text(tiers.lookup(&key, &none, later).await), Ok("second".to_string()));
