@@ -73,6 +73,8 @@ impl Proxy {
     ) -> Option<Box<Found>> {
         match found.tier {
             Tier::L2 => None,
+            // The lookup has looked there.
+            Tier::L1 if self.tiers(host).looks_past() => None,
             Tier::L0 | Tier::L1 => self.newer(host, request, Some(found)).await,
         }
     }

@@ -159,7 +159,7 @@ impl<H: Host> Tiers<'_, H> {
     }
 
     /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, or does not show yet.
-    pub(super) fn looks_past(&self) -> bool {
+    pub(crate) fn looks_past(&self) -> bool {
         !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some()
     }
 
