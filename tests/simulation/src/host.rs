@@ -80,6 +80,7 @@ impl<const FREE: bool> Host for Platform<FREE> {
     type Kv = Self;
     type Sql = Self;
     const KV_WRITES_ARE_FREE: bool = FREE;
+    const KV_EXPIRES: bool = true;
     const CODINGS: Codings = Codings::NONE;
 
     fn kv(&self) -> &Self {
