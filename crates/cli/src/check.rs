@@ -11,6 +11,9 @@ use terrace_core::config::{Admit, CacheMode, Config, Policy};
 /// The most routes that are shown, so that the summary stays on one screen.
 const ROUTES_SHOWN: usize = 12;
 
+/// The most watched documents that are shown, for the same reason.
+const WATCHES_SHOWN: usize = 4;
+
 pub fn run(args: &Check) -> Result<(), Failure> {
     let (_, config) = settings::read(&args.file)?;
     say(format_args!("{}: ok\n{}", args.file.display(), summary(&config)));
@@ -46,6 +49,14 @@ fn summary(config: &Config) -> String {
     let l2 = &config.l2;
     let all = l2.capacity.map_or(String::new(), |all| format!(", {} in all", size(all)));
     line("L2", format!("up to {} each, for up to {}{all}", size(l2.max_size), duration(l2.max_ttl)));
+    for watch in config.watches.iter().take(WATCHES_SHOWN) {
+        let tags: Vec<&str> = watch.tags.iter().map(|(tag, _)| tag.as_str()).collect();
+        let what = if watch.soft { "makes stale" } else { "purges" };
+        line("watch", format!("{:<24} every {}, {what} {}", watch.url, duration(watch.every), tags.join(", ")));
+    }
+    if let Some(more) = config.watches.len().checked_sub(WATCHES_SHOWN).filter(|more| *more > 0) {
+        line("", format!("and {more} more watched documents"));
+    }
     for route in config.routes.iter().take(ROUTES_SHOWN) {
         line("route", format!("{:<24} {}", route.pattern, policy(&route.policy)));
     }
@@ -116,8 +127,12 @@ mod tests {
         let mut config = Config::parse("[origin]\nurl = \"https://api.example.org\"\n", "terrace.toml").unwrap();
         let route = terrace_core::config::Route { pattern: "/a*".into(), policy: config.default_policy.clone() };
         config.routes = vec![route; 1000];
+        let tags = vec![("a".to_string(), "/a".to_string()), ("b-*".to_string(), "/b/*".to_string())];
+        let every = Duration::from_secs(60);
+        config.watches = vec![terrace_core::config::Watch { url: "/updated".into(), every, tags, soft: false }; 16];
         let summary = summary(&config);
         assert!(summary.lines().count() < 24, "{summary}");
+        assert!(summary.contains("every 1m, purges a, b-*") && summary.contains("and 12 more watched"), "{summary}");
         assert!(summary.contains("https://api.example.org/") && summary.contains("and 988 more routes"), "{summary}");
     }
 }
