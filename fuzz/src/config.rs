@@ -31,6 +31,7 @@ pub fn reads(text: &str) {
                 assert!(policy.ttl.is_none_or(|ttl| ttl <= longest) && policy.default_ttl <= longest, "{policy:?}");
                 assert!(policy.negative_ttl.iter().all(|(status, ttl)| (400..600).contains(status) && *ttl <= longest));
             }
+            assert!(config.l1.min_size <= config.l1.max_size);
             assert!(config.l1.max_size <= config.l2.max_size && config.origin.connect_timeout <= config.origin.timeout);
         }
         Err(errors) => {

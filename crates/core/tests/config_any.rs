@@ -31,6 +31,8 @@ fn words() -> impl Strategy<Value = String> {
         "tiers",
         "l1",
         "l2",
+        "writes",
+        "min_size",
         "route",
         "purge",
         "gateway",
