@@ -157,7 +157,8 @@ fn run(seed: u64, requests: u64) {
         let popular = clients.unit();
         let n = ((1.0 - popular * popular) * library.len() as f64) as usize;
         let n = n.min(library.len() - 1);
-        let wanted = Wanted { n, language: *clients.pick(&LANGUAGES), tenant: *clients.pick(&TENANTS) };
+        let wanted =
+            Wanted { n, language: LANGUAGES[clients.below(3) as usize], tenant: TENANTS[clients.below(3) as usize] };
         let newest = library.newest(n);
         let first = clients.below(LINES as u64) as usize;
         let kind = match clients.below(20) {

@@ -113,7 +113,7 @@ fn run(seed: u64, requests: u64) {
         };
         let popular = clients.unit();
         let n = (library.len() as f64 * popular * popular) as usize;
-        let wanted = Wanted { n, language: *clients.pick(&LANGUAGES), tenant: "none" };
+        let wanted = Wanted { n, language: LANGUAGES[clients.below(3) as usize], tenant: "none" };
         let fields = [("accept-language", wanted.language)];
         let request = instance.send(Method::GET, &path(n), &fields, Default::default());
         let (books, told, back, number) = (library.clone(), seen.clone(), back.clone(), instance.number);

@@ -52,7 +52,7 @@ impl Seen {
             let cost = answer.cost;
             assert!(cost.kv_gets == 1 || varies(n) && cost.kv_gets == 2, "{answer:?}");
             assert_eq!((cost.batches, cost.kv_puts, cost.fetches), (0, 0, 0), "{answer:?}");
-            if self.hits.get() % 16 == 0 {
+            if self.hits.get().is_multiple_of(16) {
                 self.costs.borrow_mut().push((varies(n), answer.in_all.clone()));
             }
         }
@@ -91,7 +91,7 @@ fn run<const FREE: bool>(seed: u64, requests: u64) {
         let instance = if instance.number >= 18 && !clients.chance(0.02) { instances[0].clone() } else { instance };
         let popular = clients.unit();
         let n = (library.len() as f64 * popular * popular) as usize;
-        let wanted = Wanted { n, language: *clients.pick(&LANGUAGES), tenant: "none" };
+        let wanted = Wanted { n, language: LANGUAGES[clients.below(3) as usize], tenant: "none" };
         let fields = [("accept-language", wanted.language)];
         let request = instance.send(Method::GET, &path(n), &fields, Default::default());
         let (books, told, number) = (library.clone(), seen.clone(), instance.number);
