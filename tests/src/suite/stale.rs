@@ -47,8 +47,8 @@ async fn stale_is_served_while_one_refresh_runs_in_the_background(world: World) 
         terrace.get("/x").await.has_tier("STALE-L1").has_body("old");
     }
     gate.open();
-    // Where several instances have refreshed it, L1 may have been left to L2 for a moment.
-    let refreshed = |response: &crate::client::Response| response.text() == "new" && response.tier() == "L1-HIT";
+    // Where writes to L1 are billed, what is asked for again is left to L2 for a while.
+    let refreshed = |response: &crate::client::Response| response.text() == "new" && response.is_hit();
     terrace.until(&Request::get("/x"), "refreshed", refreshed).await;
     if one {
         assert_eq!(origin.count("/x"), asked + 1, "there was more than one refresh");
@@ -64,7 +64,7 @@ async fn the_refresh_in_the_background_is_a_validation_where_it_can_be(world: Wo
     terrace.warm("/x").await;
     let refreshed =
         terrace.until(&Request::get("/x"), "refreshed", |response| response.field("x-v") == Some("2")).await;
-    refreshed.has_status(200).has_body("body").has_tier("L1-HIT");
+    assert!(refreshed.has_status(200).has_body("body").is_hit(), "{refreshed:?}");
     assert_eq!(origin.last("/x").field("if-none-match"), Some("\"e\""));
 }
 

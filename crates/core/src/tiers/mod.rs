@@ -334,6 +334,9 @@ impl<H: Host> Tiers<'_, H> {
         if verdict == Verdict::Good {
             let replaced = place.found().filter(|found| found.key == *key).map_or(0, |found| found.entry.body.len());
             self.room.wrote(entry.body.len().saturating_sub(replaced) as u64);
+            if self.config.l2.capacity.is_some() {
+                self.room.missed(key, now);
+            }
         }
         verdict
     }

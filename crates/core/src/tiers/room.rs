@@ -115,24 +115,7 @@ impl Room {
         let id = id(key);
         let drawn = draw(id, now).is_multiple_of(u64::from(TOLD));
         let mut uses = self.uses.borrow_mut();
-        if uses.is_empty() {
-            uses.resize(PLACES * SETS, Use::default());
-        }
-        let set = uses.chunks_exact_mut(PLACES).nth(set(id))?;
-        let place = match set.iter().position(|place| place.key == id) {
-            Some(n) => set.get_mut(n)?,
-            None => {
-                let place = set.iter_mut().min_by_key(|place| (place.stay, place.last))?;
-                if place.stay > 0 && now.since(place.last) < STAY_MS {
-                    place.stay -= 1;
-                    return drawn.then_some(TOLD);
-                }
-                *place = Use { key: id, ..Use::default() };
-                place
-            }
-        };
-        place.hits = place.hits.saturating_add(1);
-        place.stay = place.stay.saturating_add(1).min(STAY_HITS);
+        let Some(place) = place(&mut uses, id, now) else { return drawn.then_some(TOLD) };
         place.last = now;
         if now < place.next || !(drawn || place.hits >= TOLD) {
             return None;
@@ -142,6 +125,12 @@ impl Room {
         place.told = place.told.saturating_add(hits).min(PAUSES);
         place.next = now.plus_millis(PAUSE_MS * u64::from(place.told));
         Some(hits)
+    }
+
+    /// A key was asked for, and has to be stored first: who asks for it again is not to find that it had to go at once, because all
+    /// others were asked for before.
+    pub(super) fn missed(&self, key: &Key, now: Timestamp) {
+        place(&mut self.uses.borrow_mut(), id(key), now);
     }
 
     /// The hits of a key that were not told yet, and when the last one was.
@@ -156,6 +145,29 @@ impl Room {
     pub(super) fn is_serving(last: Timestamp, now: Timestamp) -> bool {
         now.since(last) < SERVING_MS
     }
+}
+
+/// Counts one more hit of a key; `None` where others keep its place.
+fn place(uses: &mut Vec<Use>, id: u64, now: Timestamp) -> Option<&mut Use> {
+    if uses.is_empty() {
+        uses.resize(PLACES * SETS, Use::default());
+    }
+    let set = uses.chunks_exact_mut(PLACES).nth(set(id))?;
+    let place = match set.iter().position(|place| place.key == id) {
+        Some(n) => set.get_mut(n)?,
+        None => {
+            let place = set.iter_mut().min_by_key(|place| (place.stay, place.last))?;
+            if place.stay > 0 && now.since(place.last) < STAY_MS {
+                place.stay -= 1;
+                return None;
+            }
+            *place = Use { key: id, ..Use::default() };
+            place
+        }
+    };
+    place.hits = place.hits.saturating_add(1);
+    place.stay = place.stay.saturating_add(1).min(STAY_HITS);
+    Some(place)
 }
 
 /// Keys are hashes: a part of one tells them apart well enough to count by.

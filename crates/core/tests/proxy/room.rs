@@ -243,3 +243,23 @@ fn a_further_variant_keeps_the_record_that_leads_to_it() {
         }
     }
 }
+
+#[test]
+fn what_is_asked_for_again_and_again_comes_to_stay_beside_what_was_hit_before() {
+    let mut cache = Cache::new(&format!(
+        "{BRIEF}[tiers.l1]\nmax_size = \"1KiB\"\n[tiers.l2]\ncapacity = \"6MiB\"\nmax_size = \"4MiB\"\n"
+    ));
+    for (target, bytes) in [("/film", 4 << 20), ("/0", 1 << 20)] {
+        store(&mut cache, target, "max-age=3600", content(bytes));
+        for _ in 0..8 {
+            assert_eq!(cache.get(target).tier(), "L2-HIT", "{target}");
+        }
+    }
+    cache.wait(11);
+    let wanted = content(1 << 20);
+    for _ in 0..12 {
+        cache.origin(Script::Respond(200, owned(&[("cache-control", "max-age=3600")]), vec![wanted]));
+    }
+    let tiers: Vec<String> = (0..12).map(|_| cache.get("/1").tier().to_string()).collect();
+    assert_eq!(tiers.last().map(String::as_str), Some("L2-HIT"), "{tiers:?}");
+}
