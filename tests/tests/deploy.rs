@@ -175,7 +175,7 @@ async fn wrangler_dev_shows_it_without_an_account() {
     let out = tempfile::tempdir().unwrap();
     assert!(dry_run(&root(), out.path()).status.success());
     let origin = Origin::start().await;
-    origin.serve("/", Reply::fresh("the API"));
+    origin.serve("/", Reply::ok("the API").with("Cache-Control", "max-age=600"));
     let dir = tempfile::tempdir().unwrap();
     let (state, variable) = (dir.path().to_string_lossy().into_owned(), format!("ORIGIN_URL:{}", origin.url()));
     let mut dev = workerd::wrangler(&["dev", "--var", &variable, "--persist-to", &state], &root());

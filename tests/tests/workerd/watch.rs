@@ -41,7 +41,7 @@ async fn the_cron_asks_for_what_is_due_and_purges_what_has_changed() {
 async fn while_nothing_is_due_a_request_costs_what_it_costs_without_a_watch() {
     let (origin, worker) = Watched::serve(&WATCH.replace("1s", "1d")).await;
     origin.serve("/updated", Reply::ok("{}"));
-    origin.serve("/x", Reply::fresh("x"));
+    origin.serve("/x", Reply::ok("x").with("Cache-Control", "max-age=600"));
     worker.costs(&Request::get("/x")).await.0.has_tier("MISS");
     worker.costs(&Request::get("/x")).await.0.has_tier("L2-HIT");
     let (hit, calls) = worker.costs(&Request::get("/x")).await;
