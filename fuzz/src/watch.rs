@@ -35,6 +35,11 @@ pub fn holds(data: &[u8]) {
     // In other words.
     let value: serde_json::Value = serde_json::from_str(before).unwrap();
     let words = serde_json::to_string_pretty(&value).unwrap();
+    if serde_json::from_str::<serde_json::Value>(&words).unwrap() != value {
+        // Of a few numbers serde_json reads the last digit now one way and now another: one purge too many, where an API writes the
+        // same number in another way.
+        return;
+    }
     let again = news(&watch, words.as_bytes(), Some(etag), &seen).unwrap();
     assert!(again.changed.is_empty(), "{:?} changed from {before} to {words}", again.changed);
     assert_eq!((again.seen, &again.missing, again.invalid), (seen.clone(), &first.missing, first.invalid));

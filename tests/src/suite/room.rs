@@ -2,8 +2,9 @@
 
 use super::{Behaviour, noise};
 use crate::client::{Request, Response};
+use crate::origin::Origin;
 use crate::reply::Reply;
-use crate::world::World;
+use crate::world::{Terrace, World};
 use std::time::Duration;
 
 pub const ALL: &[Behaviour] = behaviours![
@@ -65,16 +66,26 @@ async fn an_answer_on_its_way_is_not_cut_by_what_needs_its_room(world: World) {
     lazy.request(&Request::get("/film")).await;
     let head = lazy.head("GET").await.expect("a head");
     head.has_tier("L2-HIT");
-    // What was asked for just now would stay.
+    fill(&origin, &terrace, 0).await;
+    lazy.rest(head).await.has_body(&film);
+    // Others have its room. A database that is slow has it made later.
+    for n in 1..=3 {
+        let asked = origin.count("/film");
+        terrace.get("/film").await.has_body(&film);
+        if origin.count("/film") > asked {
+            return;
+        }
+        fill(&origin, &terrace, n).await;
+    }
+    panic!("it is still there, and the test shows nothing");
+}
+
+/// Ten objects of a megabyte each, when what was asked for just now has been asked for a while ago and so need not stay.
+async fn fill(origin: &Origin, terrace: &Terrace, round: u64) {
     tokio::time::sleep(Duration::from_secs(11)).await;
-    for n in 0..10 {
+    for n in 10 * round..10 * (round + 1) {
         let path = format!("/{n}");
-        origin.serve(&path, hour(noise(n, 1 << 20)));
+        origin.serve(&path, Reply::ok(noise(n, 1 << 20)).with("Cache-Control", "max-age=3600"));
         terrace.until(&Request::get(&path), "stored", Response::is_hit).await;
     }
-    lazy.rest(head).await.has_body(&film);
-    // Others have its room.
-    let asked = origin.count("/film");
-    terrace.get("/film").await.has_body(&film);
-    assert!(origin.count("/film") > asked, "it is still there, and the test shows nothing");
 }
