@@ -57,6 +57,7 @@ fn a_pointer_finds_what_the_rfc_says() {
         ("/each/*/v", Some(vec![("x", json!(10)), ("y", json!(11))]), "* of our own: each member that has it"),
         ("/each/x/*", Some(vec![("v", json!(10))]), "* as the last step"),
         ("/none/*", Some(vec![]), "* of an object without members"),
+        ("/each/*/vv", None, "* of members of which none has the rest"),
         ("/foo/*", None, "* of no object"),
         ("/bar/*/v", None, "* of nothing"),
     ] {

@@ -30,14 +30,16 @@ pub fn is_many(pointer: &str) -> bool {
 }
 
 /// The values that a pointer finds, each with the name of the member that `*` stands for, or the empty name where there is no `*`
-/// in it; `None` where it finds nothing (RFC 6901 4). With `*`, an object without members is a find of no values.
+/// in it; `None` where it finds nothing (RFC 6901 4). With `*`, an object without members is a find of no values, and one of which no member has the rest is none.
 pub fn find<'a>(document: &'a Value, pointer: &str) -> Option<Vec<(&'a str, &'a Value)>> {
     let Some((before, after)) = parts(pointer) else {
         return document.pointer(pointer).map(|value| vec![("", value)]);
     };
     let members = document.pointer(before)?.as_object()?;
-    let found = members.iter().filter_map(|(name, member)| Some((name.as_str(), member.pointer(after)?)));
-    Some(found.collect())
+    let found: Vec<_> =
+        members.iter().filter_map(|(name, member)| Some((name.as_str(), member.pointer(after)?))).collect();
+    // Of members that all lack the rest, it is the rest that is wrong.
+    (members.is_empty() || !found.is_empty()).then_some(found)
 }
 
 /// What is before `/*`, and behind it.
