@@ -173,11 +173,11 @@ impl Proxy {
         let document = content::whole(host, body, copy).await.filter(|document| document.len() <= MAX_DOCUMENT);
         let size = || length.map_or("of unknown length".to_string(), |n| format!("{n} bytes"));
         let document = document.ok_or_else(|| Fault::of(Unread::NotWhole, size()))?;
-        let coding = fields.get_str("content-encoding").map_or("identity", str::trim);
-        let document = match coding {
+        let coding = fields.get_str("content-encoding").map_or("identity", str::trim).to_ascii_lowercase();
+        let document = match coding.as_str() {
             "identity" => document,
             // From an origin that has it no other way.
-            "gzip" => unzipped(host, document).await.ok_or_else(|| Fault::of(Unread::Encoded, coding))?,
+            "gzip" | "x-gzip" => unzipped(host, document).await.ok_or_else(|| Fault::of(Unread::Encoded, coding))?,
             _ => return Err(Fault::of(Unread::Encoded, coding)),
         };
         let news = watch::news(watch, &document, fields.get_str("etag"), &seen);

@@ -5,7 +5,7 @@
 //! there is looked past, so it may stay.
 
 use super::budget::Budget;
-use super::sql::{self, Verdict};
+use super::sql::{self, GONE_MS, Verdict};
 use super::{Found, Held, Tiers, count, kv};
 use crate::config::{Admit, L1};
 use crate::decision::{NotAdmitted, Tier};
@@ -47,6 +47,8 @@ struct Slot {
     written: i64,
     /// When that was asked for which was written; 0 where it was removed.
     stamp: i64,
+    /// Whether the last read of it failed.
+    unread: bool,
 }
 
 /// What an instance remembers of its writes to L1.
@@ -54,6 +56,8 @@ struct Slot {
 pub struct Admission {
     slots: RefCell<Vec<Slot>>,
     budget: Budget,
+    /// When a write or a delete failed last.
+    refused: Cell<Option<Timestamp>>,
     declined: [Cell<u64>; NotAdmitted::ALL.len()],
 }
 
@@ -84,6 +88,28 @@ impl Admission {
     /// L1 has, or is to have, at this time what was asked for at `stamp`.
     pub(super) fn wrote(&self, key: &Key, stamp: i64, at: Timestamp) {
         self.slot(key, |slot| (slot.written, slot.stamp) = (at.0, stamp));
+    }
+
+    /// L1 could not say what it holds under a key, or could.
+    pub(super) fn read(&self, key: &Key, well: bool) {
+        // Where all reads do well nothing is to be remembered.
+        if !well || !self.slots.borrow().is_empty() {
+            self.slot(key, |slot| slot.unread = !well);
+        }
+    }
+
+    fn is_unread(&self, key: &Key) -> bool {
+        !self.slots.borrow().is_empty() && self.slot(key, |slot| slot.unread) == Some(true)
+    }
+
+    /// L1 has not taken a write or a delete: what it holds may be older than what L2 does.
+    pub(super) fn failed(&self, now: Timestamp) {
+        self.refused.set(Some(now));
+    }
+
+    /// Whether that was lately.
+    fn refused(&self, now: Timestamp) -> bool {
+        self.refused.get().is_some_and(|at| now.since(at) < GONE_MS)
     }
 
     /// A write that has to be made, or a delete.
@@ -143,9 +169,13 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    /// How much L1 is to have an entry, in place of the stale one that it holds, or of nothing.
-    pub(super) fn want(&self, entry: &Entry, held: Option<&Freshness>, now: Timestamp) -> Want {
+    /// How much L1 is to have an entry, in place of the one that it holds, or of nothing.
+    pub(super) fn want(&self, key: &Key, entry: &Entry, held: Option<&Freshness>, now: Timestamp) -> Want {
         match held {
+            // Nobody knows what is there.
+            None if self.admission.is_unread(key) => Want::Must,
+            // It would go on to be believed.
+            Some(held) if held.is_fresh(now) => Want::Must,
             // A stale one would hide the new one in L2.
             Some(_) if !self.looks_past() => Want::Must,
             _ if self.admits_at_once() => Want::May,
@@ -158,9 +188,9 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, or does not show yet.
+    /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, does not show yet, or was refused lately.
     pub(crate) fn looks_past(&self) -> bool {
-        !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some()
+        !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some() || self.admission.refused(self.host.now())
     }
 
     fn admits_at_once(&self) -> bool {

@@ -13,7 +13,9 @@ use std::time::Duration;
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
     count(&tiers.meter.kv_reads);
-    let record = call(tiers, tiers.host.kv().get(&text)).await??;
+    let record = call(tiers, tiers.host.kv().get(&text)).await;
+    tiers.admission.read(key, record.is_some());
+    let record = record??;
     match codec::decode(record) {
         Ok((entry, until)) if now < until => Some(entry),
         // A store without a TTL keeps what is over; the next store under this key replaces it.
@@ -41,7 +43,7 @@ pub(super) async fn put<H: Host>(
     let record = codec::encode(entry, until);
     let ttl = Duration::from_millis(until.since(now));
     count(&tiers.meter.kv_writes);
-    call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await
+    told(tiers, call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await)
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<()> {
@@ -51,7 +53,15 @@ pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<(
         tiers.admission.wrote(key, 0, now);
     }
     tiers.admission.owes(&tiers.config.l1, now);
-    call(tiers, tiers.host.kv().delete(&key.text())).await
+    told(tiers, call(tiers, tiers.host.kv().delete(&key.text())).await)
+}
+
+/// What became of a write; that it failed is remembered.
+fn told<H: Host>(tiers: &Tiers<'_, H>, done: Option<()>) -> Option<()> {
+    if done.is_none() {
+        tiers.admission.failed(tiers.host.now());
+    }
+    done
 }
 
 /// One call within its deadline; a failure is counted and is `None`.

@@ -319,10 +319,12 @@ impl<H: Host> Tiers<'_, H> {
     ///
     /// What L1 holds already, and would be believed, is replaced there, whatever is admitted.
     async fn put(&self, key: &Key, url: &str, entry: &Entry, place: &Place, now: Timestamp) {
-        let held = place.found().filter(|found| found.tier != Tier::L2 && found.key == *key);
-        let want = match held.map(|found| &found.entry.head.freshness) {
-            Some(held) if held.is_fresh(now) => Want::Must,
-            held => self.want(entry, held, now),
+        let held =
+            place.found().filter(|found| found.tier != Tier::L2).map(|found| (&found.key, &found.entry.head.freshness));
+        let want = match held {
+            // By way of what L1 has under this key, the one that is replaced would still be found.
+            Some((other, held)) if other != key && held.is_fresh(now) => Want::Must,
+            held => self.want(key, entry, held.filter(|(other, _)| *other == key).map(|(_, held)| held), now),
         };
         self.keep(key, entry, want, now, self.put_far(key, url, entry, place, now)).await;
         self.make_room(now).await;
@@ -392,7 +394,7 @@ impl<H: Host> Tiers<'_, H> {
             }
         };
         // What was in L0 came from L1.
-        let want = self.want(entry, Some(replaced).filter(|_| *tier != Tier::L2), now);
+        let want = self.want(key, entry, Some(replaced).filter(|_| *tier != Tier::L2), now);
         self.keep(key, entry, want, now, store).await;
     }
 

@@ -143,7 +143,12 @@ impl<H: Host> Tiers<'_, H> {
             Some(read) => read.plus_millis(GONE_MS).minus_millis(2 * SKEW_MS),
             None => now,
         };
-        let Some(news) = sql::purges::newer(self, purges.seen.get(), until, MOST).await else {
+        let mut news = sql::purges::newer(self, purges.seen.get(), until, MOST).await;
+        if news.as_ref().is_some_and(|news| news.anew) {
+            purges.seen.set(0);
+            news = sql::purges::newer(self, 0, until, MOST).await;
+        }
+        let Some(news) = news else {
             if purges.failing.get().is_none() {
                 purges.failing.set(Some(now));
             }

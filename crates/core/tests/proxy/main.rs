@@ -6,6 +6,7 @@ mod support;
 mod coding;
 mod collapse;
 mod content;
+mod doubt;
 mod early;
 mod failures;
 mod flow;

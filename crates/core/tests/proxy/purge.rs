@@ -375,6 +375,26 @@ fn an_instance_that_has_asked_for_purges_in_vain_and_then_idled_asks_before_it_s
     assert_eq!(cache.get("/a").text(), "new");
 }
 
+#[test]
+fn a_log_that_was_made_anew_is_read_from_its_beginning() {
+    let mut cache = cache("");
+    for _ in 0..3 {
+        assert_eq!(cache.purge(r#"{"tags":["x"]}"#).status, 200);
+        cache.wait(1);
+    }
+    cache.respond(200, &[FRESH], "old");
+    cache.get("/a");
+    cache.wait(10);
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
+    let other = cache.another();
+    cache.host.database.execute_batch("DELETE FROM purges; DELETE FROM sqlite_sequence").unwrap();
+    assert_eq!(cache.purge(r#"{"urls":["/a"]}"#).status, 200);
+    cache.proxy = other;
+    cache.wait(6);
+    cache.respond(200, &[FRESH], "new");
+    assert_eq!(cache.get("/a").text(), "new");
+}
+
 /// More purges than an instance remembers, all at `at` and after it.
 fn flood(cache: &Cache, at: i64) {
     let fill = format!(

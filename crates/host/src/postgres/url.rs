@@ -34,6 +34,10 @@ impl FromStr for PostgresUrl {
             Some(at) => (&text[..from + at], &text[from + at + 1..]),
             None => (text, ""),
         };
+        let host = address.get(from + 1..).unwrap_or_default().split('/').next().unwrap_or_default();
+        if host.contains('@') {
+            return Err(format!("it has more than one `@`; {FORM}, with an `@` in a password as %40"));
+        }
         let (mut pool, mut tls, mut theirs) = (POOL, None, Vec::new());
         for option in options.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
@@ -163,6 +167,7 @@ mod tests {
             "postgres://u@x/y?sslmode=prefer",
             "postgres://u:s3cret@x/y?pool=0",
             "postgres://u:s3cret@x/y?pool=s3cret",
+            "postgres://u:pa@s3cret@x/y",
         ] {
             let why = text.parse::<PostgresUrl>().expect_err(text);
             assert!(!why.contains("s3cret"), "{text}: {why}");

@@ -18,12 +18,14 @@ const REPLACE: Text =
     Text::plain("DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2 AND soft >= ?3");
 const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT value, ?2, ?3 FROM json_each(?1)");
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
-/// The newest rows, in the order of what they are for, and when the newest was that had no room; what is NULL tells an invalidation
+/// The newest rows, in the order of what they are for, when the newest was that had no room, and whether the log ends before what was
+/// read of it, so that it was made anew; what is NULL tells an invalidation
 /// from a purge.
 const NEWER: Text = Text::plain(
     "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) AS newest \
      UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?4) AS lives \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
+     UNION ALL SELECT -1, '', last, 0 FROM (SELECT max(seq) AS last FROM purges) AS made WHERE last < ?1 \
      ORDER BY 2",
 );
 const SHORTEN: Text =
@@ -39,6 +41,8 @@ pub(in crate::tiers) struct News {
     pub purges: Vec<(i64, Target, Times)>,
     /// When the newest was that had no room.
     pub before: Option<Timestamp>,
+    /// Whether this is not the log that was read before.
+    pub anew: bool,
     /// URLs with the lives that invalidations began.
     pub lives: Vec<(Key, u64)>,
 }
@@ -72,13 +76,14 @@ pub(in crate::tiers) async fn newer<H: Host>(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let params = vec![Value::Integer(seen), Value::Integer(most), Value::Integer(until.0), Value::Integer(MOST_LIVES)];
     let rows = query(tiers, Statement { sql: NEWER, params }).await?;
-    let mut news = News { purges: Vec::new(), before: None, lives: Vec::new() };
+    let mut news = News { purges: Vec::new(), before: None, anew: false, lives: Vec::new() };
     for row in rows {
         let Ok([Value::Integer(number), Value::Text(what), Value::Integer(at), soft]) = <[Value; 4]>::try_from(row)
         else {
             continue;
         };
         match soft {
+            Value::Integer(_) if number < 0 => news.anew = true,
             Value::Integer(_) if number == 0 => news.before = Some(Timestamp(at)),
             Value::Integer(soft) => {
                 news.purges.push((number, Target::from_text(what), Times::of(Timestamp(at), soft != 0)));
