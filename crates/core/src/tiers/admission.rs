@@ -92,14 +92,15 @@ impl Admission {
 
     /// L1 could not say what it holds under a key, or could.
     pub(super) fn read(&self, key: &Key, well: bool) {
-        // Where all reads do well nothing is to be remembered.
-        if !well || !self.slots.borrow().is_empty() {
-            self.slot(key, |slot| slot.unread = !well);
+        match well {
+            // Nothing to remember: no other key has to make room for it.
+            true => drop(self.known(key, |slot| slot.unread = false)),
+            false => drop(self.slot(key, |slot| slot.unread = true)),
         }
     }
 
     fn is_unread(&self, key: &Key) -> bool {
-        !self.slots.borrow().is_empty() && self.slot(key, |slot| slot.unread) == Some(true)
+        self.known(key, |slot| slot.unread) == Some(true)
     }
 
     /// L1 has not taken a write or a delete: what it holds may be older than what L2 does.
@@ -128,15 +129,26 @@ impl Admission {
     fn slot<T>(&self, key: &Key, use_it: impl FnOnce(&mut Slot) -> T) -> Option<T> {
         let mut slots = self.slots.borrow_mut();
         slots.resize(SLOTS, Slot::default());
-        // Keys are hashes: any bytes are as good as others.
-        let (at, rest) = key.0.split_first_chunk()?;
-        let tag = u64::from_le_bytes(*rest.first_chunk()?);
-        let slot = slots.get_mut(usize::from(u16::from_le_bytes(*at)) % SLOTS)?;
+        let (at, tag) = place(key)?;
+        let slot = slots.get_mut(at)?;
         if slot.tag != tag {
             *slot = Slot { tag, ..Slot::default() };
         }
         Some(use_it(slot))
     }
+
+    /// The same, where something is remembered of the key.
+    fn known<T>(&self, key: &Key, use_it: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let mut slots = self.slots.borrow_mut();
+        let (at, tag) = place(key)?;
+        slots.get_mut(at).filter(|slot| slot.tag == tag).map(use_it)
+    }
+}
+
+/// Where a key's slot is, and what tells it from others there. Keys are hashes: any bytes are as good as others.
+fn place(key: &Key) -> Option<(usize, u64)> {
+    let (at, rest) = key.0.split_first_chunk()?;
+    Some((usize::from(u16::from_le_bytes(*at)) % SLOTS, u64::from_le_bytes(*rest.first_chunk()?)))
 }
 
 impl<H: Host> Tiers<'_, H> {

@@ -153,7 +153,7 @@ impl<H: Host> Tiers<'_, H> {
         let seen = self.memory.removals(primary);
         let l1 = self.lookup_in(Tier::L1, primary, request, now).await;
         if let Lookup::Found(found) = &l1 {
-            if self.looks_past() && !found.entry.head.freshness.is_fresh(now) {
+            if !found.entry.head.freshness.is_fresh(now) && self.looks_past() {
                 return self.lookup_past(l1, primary, request, now).await;
             }
             // What a request asks L1 for, another one may ask for soon. A further variant is found by way of the first alone.
