@@ -95,7 +95,7 @@ async fn each_is_answered_as_it_asked(world: World) {
 }
 
 async fn those_that_find_it_stale_share_one_validation(world: World) {
-    let (origin, terrace) = serve(&world, "[cache]\nstale_while_revalidate = \"0s\"").await;
+    let (origin, terrace) = serve(&world, "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"").await;
     let gate = Gate::new();
     let waits = gate.clone();
     origin.on("/x", move |seen| match seen.field("if-none-match") {

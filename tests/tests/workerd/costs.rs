@@ -177,7 +177,7 @@ async fn a_304_writes_the_head_and_no_content() {
 }
 
 /// Everything enters L1, what is fresh for two seconds as well.
-const ALWAYS: &str = "[cache]\nstale_while_revalidate = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
+const ALWAYS: &str = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
 
 /// Sends a GET until it is no hit any more, and returns what that one cost.
 async fn past_its_freshness(worker: &terrace_tests::stores::Watched, target: &str) -> Calls {

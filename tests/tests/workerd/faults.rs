@@ -70,7 +70,7 @@ async fn what_kv_does_not_show_yet_comes_from_l2() {
 
 #[tokio::test]
 async fn kv_that_still_shows_what_was_replaced_makes_nothing_fresh_again() {
-    let config = "[cache]\nstale_while_revalidate = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
+    let config = "[cache]\nearly_refresh = 0\nstale_while_revalidate = \"0s\"\n[tiers.l1]\nadmit = \"always\"";
     let (origin, worker) = ready(config).await;
     origin.on("/x", |seen| Reply::ok(format!("v{}", seen.nth)).with("Cache-Control", "max-age=2"));
     assert_eq!(tier(&worker, "/x").await, "MISS");
