@@ -37,16 +37,17 @@ impl Proxy {
     /// Takes the lease of what is led for, or waits for who has it.
     pub(super) async fn lease<H: Host>(&self, host: &H, request: &Lookable, place: &Place, lead: &Lead) -> Leased {
         let (tiers, key) = (self.tiers(host), lead.key());
+        let mut seen = place.found().map(|found| found.entry.head.freshness.requested);
         for _ in 0..PATIENCE {
             let taken = match lead.alive(host, tiers.take_lease(key)).await {
-                Taken::Theirs => lead.alive(host, tiers.wait_for_lease(key, self.longest_wait())).await,
+                Taken::Theirs => lead.alive(host, tiers.wait_for_lease(key, &mut seen, self.longest_wait())).await,
                 taken => Some(taken),
             };
             match taken {
                 Some(Taken::Ours(lease, stored)) => {
-                    let newer = self.newer_than(host, request, place.found(), stored).await;
+                    let newer = lead.alive(host, self.newer_than(host, request, place.found(), stored)).await;
                     let Some(found) = newer else { return Leased::Ask(Some(Rc::new(lease))) };
-                    tiers.end_lease(&lease).await;
+                    lead.alive(host, tiers.end_lease(&lease)).await;
                     return Leased::Came(found);
                 }
                 Some(Taken::Alone) => {
@@ -55,7 +56,7 @@ impl Proxy {
                 }
                 Some(Taken::Theirs | Taken::Free) => return Leased::Ask(None),
                 None => {
-                    if let Some(found) = self.newer(host, request, place.found()).await {
+                    if let Some(found) = lead.alive(host, self.newer(host, request, place.found())).await {
                         return Leased::Came(found);
                     }
                 }

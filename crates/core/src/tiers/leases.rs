@@ -2,7 +2,8 @@
 //!
 //! A lease is a row in L2, short and renewed as long as the origin is waited for, so that the end of its holder is noticed soon. A holder
 //! that has found that nobody else may have what came, or that the origin fails, says so in its place, and the others need not wait in
-//! turn. Where L2 fails there is none, and each instance asks for itself. The clocks of instances must agree to about a second.
+//! turn. Where L2 fails there is none, and each instance asks for itself. Where the clocks of instances differ by half a second or more,
+//! an object may be asked for twice.
 
 use super::Tiers;
 use super::sql::leases::{self, Holder};
@@ -12,11 +13,9 @@ use crate::time::{Timestamp, millis};
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How long a lease is, in milliseconds, unless it is renewed.
-const LEASE_MS: u64 = 3_000;
-
-/// How often it is renewed.
-const RENEW: Duration = Duration::from_millis(1_000);
+/// The shortest and the longest time in milliseconds that a lease is taken or renewed for. In between it is as long as the origin has
+/// been waited for, so that the end of an instance that goes without a word costs the others no more than that.
+const LEASE_MS: (u64, u64) = (500, 3_000);
 
 /// How long the others go by what the holder has found, in milliseconds: that nobody else may have it, and that the origin fails.
 const ALONE_MS: u64 = 60_000;
@@ -29,11 +28,19 @@ const FAILED: u64 = 2;
 /// The shortest and the longest time between two looks at somebody else's lease, in milliseconds.
 const LOOK_MS: (u64, u64) = (25, 250);
 
+/// How long a lease is, in milliseconds, when the origin has been waited for so long.
+fn length(waited: u64) -> u64 {
+    let (least, most) = LEASE_MS;
+    waited.clamp(least, most)
+}
+
 /// A lease that this instance holds.
 #[derive(Debug)]
 pub struct Lease {
     key: Key,
     owner: u64,
+    since: Timestamp,
+    until: Cell<Timestamp>,
     end: Cell<End>,
 }
 
@@ -81,19 +88,20 @@ impl Lease {
 impl<H: Host> Tiers<'_, H> {
     /// Takes the lease of an object, if nobody has it.
     pub async fn take_lease(&self, key: &Key) -> Taken {
-        let (now, owner) = (self.host.now(), self.new_life());
-        match leases::take(self, key, owner, now.plus_millis(LEASE_MS), now).await {
+        let (since, owner) = (self.host.now(), self.new_life());
+        let until = since.plus_millis(length(0));
+        match leases::take(self, key, owner, until, since).await {
             Some(Holder { owner: holder, stored, .. }) if holder == owner => {
-                Taken::Ours(Lease { key: *key, owner, end: Cell::default() }, stored)
+                Taken::Ours(Lease { key: *key, owner, since, until: until.into(), end: Cell::default() }, stored)
             }
             Some(Holder { owner, .. }) => told(owner),
             None => Taken::Free,
         }
     }
 
-    /// Waits until somebody else's lease is over, at most for so long. Says what has become of it: [`Taken::Theirs`] where it is still
-    /// there.
-    pub async fn wait_for_lease(&self, key: &Key, limit: Duration) -> Option<Taken> {
+    /// Waits until somebody else's lease is over, or L2 holds what was asked for later than at `seen`, which is kept up; at most for
+    /// so long. Says what has become of the lease: [`Taken::Theirs`] where it is still there, and nothing has come.
+    pub async fn wait_for_lease(&self, key: &Key, seen: &mut Option<Timestamp>, limit: Duration) -> Option<Taken> {
         let since = self.host.now();
         loop {
             let waited = self.host.now().since(since);
@@ -102,10 +110,17 @@ impl<H: Host> Tiers<'_, H> {
             }
             let (least, most) = LOOK_MS;
             self.host.sleep(Duration::from_millis((waited / 16).clamp(least, most))).await;
+            // When the answer is here it may have been renewed.
+            let asked = self.host.now();
             let Some(holder) = leases::holds(self, key).await else { return Some(Taken::Free) };
-            match holder.filter(|holder| self.host.now() < holder.until) {
+            match holder.filter(|holder| asked < holder.until) {
                 None => return None,
-                Some(Holder { owner, .. }) => match told(owner) {
+                Some(Holder { owner, stored, .. }) => match told(owner) {
+                    // What it has stored is there before its lease is over.
+                    Taken::Theirs if stored > *seen => {
+                        *seen = stored;
+                        return None;
+                    }
                     Taken::Theirs => {}
                     told => return Some(told),
                 },
@@ -113,12 +128,16 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    /// Renews a lease for as long as this is polled.
+    /// Renews a lease for as long as this is polled, each time when a third of it is left.
     pub async fn keep_lease(&self, lease: &Lease) {
+        let mut is = lease.until.get().since(lease.since);
         loop {
-            self.host.sleep(RENEW).await;
-            let until = self.host.now().plus_millis(LEASE_MS);
-            leases::change(self, &lease.key, lease.owner, (lease.owner, until)).await;
+            let left = lease.until.get().since(self.host.now());
+            self.host.sleep(Duration::from_millis(left.saturating_sub(is / 3))).await;
+            let now = self.host.now();
+            is = length(now.since(lease.since));
+            lease.until.set(now.plus_millis(is));
+            leases::change(self, &lease.key, lease.owner, (lease.owner, lease.until.get())).await;
         }
     }
 
