@@ -91,7 +91,7 @@ impl Proxy {
                 (_, None) => Leased::Ask(None),
             };
             match leased {
-                Leased::Came(found) => return Next::Answer(self.share_globally(host, request, *found, why)),
+                Leased::Came(found) => return Next::Answer(self.share_found(host, request, *found, why)),
                 Leased::Ask(lease) => request.sharing.lease = lease,
             }
         }

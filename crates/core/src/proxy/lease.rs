@@ -134,8 +134,8 @@ impl Proxy {
         (is_newer && answers).then_some(found)
     }
 
-    /// Answers, here and for all that wait, with what another instance has asked for.
-    pub(super) fn share_globally<H: Host>(
+    /// Answers with what another instance has asked for, here and for all that wait.
+    pub(super) fn share_found<H: Host>(
         self: Rc<Self>,
         host: &H,
         request: Lookable,
