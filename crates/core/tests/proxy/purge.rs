@@ -56,7 +56,7 @@ fn the_answer_names_the_purge_and_when_it_holds_everywhere() {
     assert_eq!((first.status, first.field("cache-control")), (200, "no-store"));
     assert_eq!(
         first.text(),
-        "{\"id\":\"1\",\"soft\":false,\"holds_everywhere_at\":\"Fri, 15 Jan 2027 08:00:10 GMT\",\"holds_everywhere_in_ms\":10000}"
+        "{\"id\":\"1\",\"soft\":false,\"holds_everywhere_at\":\"Fri, 15 Jan 2027 08:00:10 GMT\",\"holds_everywhere_in_ms\":10000,\"matched\":0,\"looked_at\":0,\"all_looked_at\":true}"
     );
     assert!(cache.purge("{\"tags\":[\"a\"],\"soft\":true}").text().starts_with("{\"id\":\"2\",\"soft\":true"));
 }
@@ -100,6 +100,105 @@ fn each_kind_of_purge_removes_what_it_names_and_nothing_else() {
             cache.purge(r#"{"everything":true}"#);
             cache.wait(1);
         }
+    }
+}
+
+#[test]
+fn the_scheme_keeps_no_purge_from_hitting() {
+    // Behind whoever ends TLS, terrace is asked by http for what is https to everybody else.
+    for document in [r#"{"urls":["https://cache.test/a"]}"#, r#"{"prefixes":["https://cache.test/"]}"#] {
+        let mut cache = cache("");
+        cache.respond(200, &[FRESH], "old");
+        cache.get("/a");
+        cache.wait(1);
+        let answer = cache.purge(document);
+        assert!(answer.status == 200 && !answer.text().contains("warnings"), "{answer:?}");
+        cache.wait(1);
+        cache.respond(200, &[FRESH], "new");
+        assert_eq!(cache.get("/a").text(), "new", "{document}");
+    }
+}
+
+#[test]
+fn a_purge_by_a_url_of_the_api_is_answered_with_a_warning() {
+    let mut cache = cache("");
+    let answer = cache.purge(r#"{"urls":["http://origin.test/a"]}"#);
+    let said: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+    let warning = said["warnings"][0].as_str().unwrap();
+    assert!(answer.status == 200 && warning.contains("urls[0]: this is the API's own host"), "{answer:?}");
+    assert_eq!(cache.purge(r#"{"prefixes":["/a*"]}"#).status, 400);
+}
+
+/// Matched, looked at, and whether that is all.
+fn matching(answer: &Answer) -> (u64, u64, bool) {
+    let said: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+    let number = |name: &str| said[name].as_u64().unwrap();
+    (number("matched"), number("looked_at"), said["all_looked_at"].as_bool().unwrap())
+}
+
+#[test]
+fn the_answer_tells_how_much_of_what_is_stored_the_purge_hits() {
+    for (document, matched) in [
+        (r#"{"tags":["red"]}"#, 2),
+        (r#"{"tags":["Red"]}"#, 0),
+        (r#"{"groups":["g"]}"#, 4),
+        (r#"{"urls":["https://cache.test/a"]}"#, 1),
+        (r#"{"urls":["http://cache.test/b"]}"#, 2),
+        (r#"{"urls":["/b"],"tags":["red"]}"#, 4),
+        (r#"{"urls":["http://other.test/b"]}"#, 0),
+        (r#"{"prefixes":["/b"]}"#, 2),
+        (r#"{"everything":true,"soft":true}"#, 4),
+    ] {
+        let mut cache = cache("");
+        for (path, tag) in [("/a", "red"), ("/c", "red blue"), ("/b", "green"), ("/b", "green")] {
+            let language = if cache.asked() == 3 { "de" } else { "en" };
+            cache.respond(200, &[FRESH, ("xkey", tag), ("cache-groups", "\"g\""), ("vary", "Accept-Language")], "x");
+            cache.get_with(path, &[("accept-language", language)]);
+        }
+        cache.wait(1);
+        assert_eq!(matching(&cache.purge(document)), (matched, 4, true), "{document}");
+        cache.wait(1);
+        // What is gone is not hit again; what is stale is.
+        let left = if document.contains("soft") { matched } else { 0 };
+        assert_eq!(matching(&cache.purge(document)).0, left, "{document}");
+    }
+}
+
+#[test]
+fn of_much_that_is_stored_a_sample_is_looked_at_and_what_is_named_by_its_url() {
+    let mut cache = cache("");
+    for n in 0..400 {
+        cache.respond(200, &[FRESH, ("xkey", "all")], "x");
+        cache.get(&format!("/{n}"));
+    }
+    cache.wait(1);
+    let queries = cache.host.world.queries.get();
+    assert_eq!(matching(&cache.purge(r#"{"tags":["none"]}"#)), (0, 256, false));
+    assert_eq!(cache.host.world.queries.get(), queries + 1);
+    let urls: Vec<String> = (0..200).map(|n| format!("\"/{n}\"")).collect();
+    let document: &'static str = format!("{{\"urls\":[{}]}}", urls.join(",")).leak();
+    let (matched, looked_at, all) = matching(&cache.purge(document));
+    assert!(matched == 200 && (256..456).contains(&looked_at) && !all, "{matched} {looked_at} {all}");
+    assert!(matching(&cache.purge(r#"{"tags":["all"]}"#)).0 > 0);
+}
+
+/// RFC 3986 6.2.2.2: what needs no percent-encoding is the same with it. RFC 3986 2.2: a reserved character is not.
+#[test]
+fn what_is_our_own_never_reaches_the_origin_however_it_is_written() {
+    let token = ("authorization", "Bearer t0ken");
+    let mut cache = cache("");
+    for own in ["/%5fterrace", "/%5Fterrace/", "/_%74errace/x", "/%5F%74%65rrace?x", "/_terrace/%70urge/x", "/_terrace"]
+    {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            assert_eq!(cache.send(method, own, &[token]).status, 404, "{own}");
+        }
+    }
+    assert_eq!(cache.send(Method::GET, "/%5Fterrace/metrics", &[token]).status, 200);
+    assert_eq!(cache.send(Method::GET, "/%5Fterrace/%70urge", &[token]).status, 405);
+    assert_eq!(cache.asked(), 0);
+    for other in ["/_terrace%2Fpurge", "/_terraced", "/%255fterrace/purge", "/_TERRACE/purge"] {
+        cache.respond(200, &[], "the API's");
+        assert_eq!(cache.get(other).text(), "the API's", "{other}");
     }
 }
 
