@@ -39,7 +39,7 @@ pub fn holds(data: &[u8]) {
 
     let Some(document) = third(data) else { return };
     let config = Config::parse(CONFIG, "terrace.toml").unwrap();
-    if let Ok(order) = admin::order(document, &config) {
+    if let Ok(order) = admin::order(document, &config, "cache.test") {
         // A URL is two of them, and everything is one more.
         assert!(!order.targets.is_empty() && order.targets.len() <= 2 * MAX_TARGETS + 1);
         agree(&order.targets, &stored);

@@ -10,6 +10,20 @@ use terrace_core::watch::{Seen, news, pointer};
 /// Larger documents are only more of the same.
 const MOST: usize = 8192;
 
+/// A document with white space wherever JSON lets it be.
+fn spaced(document: &str) -> String {
+    let (mut spaced, mut in_text, mut escaped) = (String::new(), false, false);
+    for c in document.chars() {
+        let structural = !in_text && "{}[]:,".contains(c);
+        spaced.extend(structural.then_some(" "));
+        spaced.push(c);
+        spaced.extend(structural.then_some("\n\t"));
+        in_text ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+    }
+    spaced
+}
+
 pub fn holds(data: &[u8]) {
     if data.len() > MOST {
         return;
@@ -32,14 +46,7 @@ pub fn holds(data: &[u8]) {
     assert!(first.changed.is_empty(), "what is seen first has not changed");
     let seen = Seen::from_text(&first.seen.to_text());
     assert_eq!(seen, first.seen, "what is stored is what is read");
-    // In other words.
-    let value: serde_json::Value = serde_json::from_str(before).unwrap();
-    let words = serde_json::to_string_pretty(&value).unwrap();
-    if serde_json::from_str::<serde_json::Value>(&words).unwrap() != value {
-        // Of a few numbers serde_json reads the last digit now one way and now another: one purge too many, where an API writes the
-        // same number in another way.
-        return;
-    }
+    let words = spaced(before);
     let again = news(&watch, words.as_bytes(), Some(etag), &seen).unwrap();
     assert!(again.changed.is_empty(), "{:?} changed from {before} to {words}", again.changed);
     assert_eq!((again.seen, &again.missing, again.invalid), (seen.clone(), &first.missing, first.invalid));

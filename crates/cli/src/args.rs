@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use terrace_core::admin;
 
 /// An HTTP cache for slow, rate-limited or costly APIs.
 #[derive(Debug, Parser)]
@@ -200,8 +201,8 @@ fn web(text: &str) -> Result<url::Url, String> {
 
 /// What is compared byte by byte.
 fn no_pattern(text: &str) -> Result<String, String> {
-    match text.ends_with('*') {
-        true => Err("this is no pattern: --prefix without the `*` is all that begins so; a `*` in a URL is %2A".into()),
+    match admin::is_pattern(text) {
+        true => Err(admin::NO_PATTERN.into()),
         false => Ok(text.to_string()),
     }
 }

@@ -33,7 +33,10 @@ pub fn run(args: &Purge) -> Result<(), Failure> {
     match status {
         StatusCode::OK => match (text("id"), text("holds_everywhere_at")) {
             (id, at) if !id.is_empty() && !at.is_empty() => {
-                say(format_args!("purge {id}: holds everywhere at {at}\n"));
+                for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+                    tracing::warn!("{}", warning.as_str().unwrap_or_default());
+                }
+                say(format_args!("purge {id}: holds everywhere at {at}{}\n", hits(&answer)));
                 Ok(())
             }
             _ => Err(Failure::no(format!("{} is not terrace: it answers, but names no purge", args.server))),
@@ -43,6 +46,18 @@ pub fn run(args: &Purge) -> Result<(), Failure> {
             args.server
         ))),
         _ => Err(Failure::no(format!("{status}: {}", text("detail")))),
+    }
+}
+
+/// How much of what is stored it hits now, as far as terrace has looked.
+fn hits(answer: &Value) -> String {
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let (Some(matched), Some(looked_at)) = (number("matched"), number("looked_at")) else { return String::new() };
+    let all = answer.get("all_looked_at").and_then(Value::as_bool).unwrap_or_default();
+    match (matched, all) {
+        (_, true) => format!("; hits {matched} of {looked_at} stored responses"),
+        (0, false) => format!("; hits none of the {looked_at} stored responses that were looked at, of more"),
+        (_, false) => format!("; hits at least {matched} stored responses"),
     }
 }
 

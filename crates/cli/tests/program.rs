@@ -268,8 +268,13 @@ fn purge_says_when_it_holds_or_why_it_does_not() {
     for (more, id) in [(&named[..], 6), (&["--everything"], 7)] {
         let (code, out, said) = purge("sesame", more);
         assert_eq!(code, 0, "{said}");
-        assert!(out.starts_with(&format!("purge {id}: holds everywhere at ")) && out.ends_with(" GMT\n"), "{out}");
+        let ends = " GMT; hits 0 of 0 stored responses\n";
+        assert!(out.starts_with(&format!("purge {id}: holds everywhere at ")) && out.ends_with(ends), "{out}");
+        assert!(said.is_empty(), "{said}");
     }
+    // It holds, and can hardly be what is meant.
+    let (code, out, said) = purge("sesame", &["--url", "http://127.0.0.1:9/x"]);
+    assert!(code == 0 && out.starts_with("purge ") && said.contains("urls[0]: this is the API's own host"), "{out} {said}");
     for (token, more, says) in [
         ("wrong", ["--tag", "a"], "401 Unauthorized: This takes the admin token"),
         ("sesame", ["--tag", "a b"], "tags[0]"),

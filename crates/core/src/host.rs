@@ -222,10 +222,13 @@ pub trait Host: Clone + 'static {
     /// It is at most [`crate::entry::coded::MAX_SIZE`] bytes long. What takes long yields on the way.
     async fn encode(&self, coding: Coding, content: &Bytes) -> Option<Vec<u8>>;
 
-    /// The content that [`Host::encode`] was given, which had this length in bytes. `None` where it comes to something much longer,
-    /// which is never held.
+    /// What a coding was made of, by [`Host::encode`] or by others: in gzip of all its members, one after the other (RFC 1952 2.2).
+    /// `None` where it comes to something much longer than `length` bytes, which is never held.
     async fn decode(&self, coding: Coding, coded: Bytes, length: usize) -> Option<Vec<u8>>;
 
-    /// A line for the operator's log.
+    /// A line for the operator's log, of something that somebody should see to.
     fn warn(&self, message: &str);
+
+    /// A line for the operator's log, of something that went as it should.
+    fn info(&self, message: &str);
 }

@@ -103,6 +103,22 @@ pub fn prefix(prefix: &str) -> String {
     format!("{origin}{}", normal_percent(target))
 }
 
+/// The same URL, or beginning of URLs, with the other one of `http` and `https`; `None` for a path alone. `url` is in the form that
+/// [`url`] and [`prefix`] give it.
+pub fn with_other_scheme(url: &str) -> Option<String> {
+    let http = url.strip_prefix("http://").map(|rest| ("https", rest));
+    let (scheme, rest) = http.or_else(|| url.strip_prefix("https://").map(|rest| ("http", rest)))?;
+    let at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(at)?;
+    Some(format!("{scheme}://{}{target}", normal_authority(scheme, authority)))
+}
+
+/// Host and port of a URL in their normal form, whatever its scheme; `None` for a path alone.
+pub fn authority(url: &str) -> Option<String> {
+    let (origin, _) = origin_and_target(url);
+    origin.split_once("://").map(|(_, authority)| authority.to_string())
+}
+
 /// Scheme and authority in their normal form, and the rest.
 fn origin_and_target(url: &str) -> (String, &str) {
     let Some((scheme, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else {

@@ -200,7 +200,7 @@ fn urls_are_compared_as_the_key_has_them() {
         ("/q?utm_x=1", "/q"),
         ("/p?u=http://x", "/p?u=http://x"),
     ] {
-        assert_eq!(admin::of_url(url, &config).map(|t| t.as_text().to_string())[0], format!("u{normal}"), "{url}");
+        assert_eq!(admin::of_url(url, &config)[0].as_text(), format!("u{normal}"), "{url}");
     }
     for (prefix, normal) in
         [("HTTP://A.test:80/%7eb", "http://a.test/~b"), ("/a%2f", "/a%2F"), ("http://a", "http://a")]
@@ -211,14 +211,14 @@ fn urls_are_compared_as_the_key_has_them() {
 
 #[test]
 fn a_document_says_what_is_to_be_purged_or_what_is_wrong_with_it() {
-    let config = config("");
-    let order = |text: &str| admin::order(text.as_bytes(), &config);
+    let config = config("[origin]\nurl = 'https://api.test/v1'");
+    let order = |text: &str| admin::order(text.as_bytes(), &config, "cache.test");
     let targets = |text: &str| -> Vec<String> {
         order(text).unwrap().targets.iter().map(|target| target.as_text().to_string()).collect()
     };
     assert_eq!(
         targets(r#"{"urls":["/a?b"],"prefixes":["http://H/"],"tags":["t"],"groups":["g h"],"everything":true}"#),
-        ["u/a?b", "m/a", "phttp://h/", "tt", "gg h", "e"]
+        ["u/a?b", "m/a", "phttp://h/", "phttps://h/", "tt", "gg h", "e"]
     );
     assert!(order(r#"{"tags":["t"],"soft":true}"#).unwrap().soft && !order(r#"{"tags":["t"]}"#).unwrap().soft);
     let long = format!(r#"{{"urls":["/{}"]}}"#, "a".repeat(4096));
@@ -236,12 +236,60 @@ fn a_document_says_what_is_to_be_purged_or_what_is_wrong_with_it() {
         (r#"{"urls":["http:///x"]}"#, "urls[0]: the URL has no host"),
         (r#"{"urls":["/a b"]}"#, "urls[0]: a URL has visible ASCII alone"),
         (r#"{"prefixes":["/a#b"]}"#, "prefixes[0]: a URL that is asked for has no fragment"),
+        (r#"{"prefixes":["/a","/a/*"]}"#, "prefixes[1]: this is no pattern: a prefix without the `*`"),
         (&long, "urls[0]: longer than 4096 bytes; purge it by a prefix"),
         (r#"{"prefixes":[""]}"#, "prefixes[0]: write a URL"),
         (&many, "it names 257 things; send at most 256 at once"),
     ] {
         let said = order(text).unwrap_err();
         assert!(said.contains(why), "{text}: {said}");
+    }
+}
+
+/// RFC 9110 4.2.3: http and https are different URLs, and are in the key. By which terrace is asked is for those before it to know.
+#[test]
+fn a_url_is_purged_by_either_scheme() {
+    let config = config("");
+    for (document, targets) in [
+        (
+            r#"{"urls":["https://A.test/x?q"]}"#,
+            &["uhttps://a.test/x?q", "mhttps://a.test/x", "uhttp://a.test/x?q", "mhttp://a.test/x"][..],
+        ),
+        (
+            r#"{"urls":["http://a.test:8080/x"]}"#,
+            &["uhttp://a.test:8080/x", "mhttp://a.test:8080/x", "uhttps://a.test:8080/x", "mhttps://a.test:8080/x"],
+        ),
+        // The port of the scheme is none, by either.
+        (r#"{"prefixes":["https://a.test:443/x"]}"#, &["phttps://a.test/x", "phttp://a.test/x"]),
+        (r#"{"prefixes":["http://a.test:443/x"]}"#, &["phttp://a.test:443/x", "phttps://a.test/x"]),
+        (r#"{"prefixes":["https://a.te"]}"#, &["phttps://a.te", "phttp://a.te"]),
+        (r#"{"prefixes":["/x"]}"#, &["p/x"]),
+    ] {
+        let order = admin::order(document.as_bytes(), &config, "cache.test").unwrap();
+        let said: Vec<&str> = order.targets.iter().map(Target::as_text).collect();
+        assert_eq!(said, targets, "{document}");
+    }
+}
+
+#[test]
+fn a_url_of_the_api_is_told_to_be_one() {
+    let config = config("[origin]\nurl = 'https://api.test/v1'");
+    for (name, asked_at, told) in [
+        ("https://api.test/v1/x", "cache.test", true),
+        ("http://API.test/x", "cache.test:8080", true),
+        ("https://api.test:8443/x", "cache.test", false),
+        ("https://cache.test/x", "cache.test", false),
+        ("/v1/x", "cache.test", false),
+        // Where the cache has the API's own name, before it.
+        ("https://api.test/x", "api.test", false),
+    ] {
+        for kind in ["urls", "prefixes"] {
+            let document = format!(r#"{{"tags":["t"],"{kind}":["/", "{name}"]}}"#);
+            let order = admin::order(document.as_bytes(), &config, asked_at).unwrap();
+            let said = order.warnings.join("\n");
+            assert_eq!(said.starts_with(&format!("{kind}[1]: this is the API's own host")), told, "{document} {said}");
+            assert_eq!(order.warnings.len(), usize::from(told), "{document}");
+        }
     }
 }
 

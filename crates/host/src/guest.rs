@@ -87,7 +87,7 @@ pub async fn instantiate(
 ) -> wasmtime::Result<(Store<Guest>, Service)> {
     let mut wasi = WasiCtxBuilder::new();
     // Both to the log: stdout belongs to the program.
-    wasi.stdout(GuestLog).stderr(GuestLog).preopened_dir(&shared.files, "/", FsPerms::ReadOnly)?;
+    wasi.stdout(GuestLog::Stdout).stderr(GuestLog::Stderr).preopened_dir(&shared.files, "/", FsPerms::ReadOnly)?;
     let mut http = WasiHttpCtx::new();
     // Counted with the map's own overhead, so above what a request may bring.
     http.set_field_size_limit(shared.limits.header_bytes.saturating_mul(4).max(256 << 10));

@@ -11,11 +11,16 @@ const LINE: usize = 8 << 10;
 
 /// A standard stream of the component.
 #[derive(Clone, Copy, Debug)]
-pub struct GuestLog;
+pub enum GuestLog {
+    /// What went as it should.
+    Stdout,
+    /// What somebody should see to.
+    Stderr,
+}
 
 /// One handle of it, with the line that is not at its end yet.
-#[derive(Debug, Default)]
-struct Lines(Vec<u8>);
+#[derive(Debug)]
+struct Lines(GuestLog, Vec<u8>);
 
 impl Lines {
     fn take(&mut self, mut bytes: &[u8]) {
@@ -29,20 +34,24 @@ impl Lines {
     }
 
     fn grow(&mut self, mut bytes: &[u8]) {
-        while self.0.len() + bytes.len() > LINE {
-            let (fits, rest) = bytes.split_at(LINE - self.0.len());
-            self.0.extend_from_slice(fits);
+        while self.1.len() + bytes.len() > LINE {
+            let (fits, rest) = bytes.split_at(LINE - self.1.len());
+            self.1.extend_from_slice(fits);
             self.end();
             bytes = rest;
         }
-        self.0.extend_from_slice(bytes);
+        self.1.extend_from_slice(bytes);
     }
 
     fn end(&mut self) {
-        if !self.0.is_empty() {
-            let line = String::from_utf8_lossy(&self.0);
-            tracing::warn!("{}", line.strip_prefix("terrace: ").unwrap_or(&line));
-            self.0.clear();
+        if !self.1.is_empty() {
+            let line = String::from_utf8_lossy(&self.1);
+            let line = line.strip_prefix("terrace: ").unwrap_or(&line);
+            match self.0 {
+                GuestLog::Stdout => tracing::info!("{line}"),
+                GuestLog::Stderr => tracing::warn!("{line}"),
+            }
+            self.1.clear();
         }
     }
 }
@@ -61,11 +70,11 @@ impl IsTerminal for GuestLog {
 
 impl StdoutStream for GuestLog {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Lines::default())
+        Box::new(Lines(*self, Vec::new()))
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Lines::default())
+        Box::new(Lines(*self, Vec::new()))
     }
 }
 
@@ -110,10 +119,10 @@ mod tests {
 
     #[test]
     fn a_line_is_never_longer_than_its_bound_and_none_is_lost() {
-        let mut lines = Lines::default();
+        let mut lines = Lines(GuestLog::Stderr, Vec::new());
         lines.take(&vec![b'x'; 3 * LINE + 5]);
-        assert_eq!(lines.0.len(), 5);
+        assert_eq!(lines.1.len(), 5);
         lines.take(b"\nnext\n\nlast");
-        assert_eq!(lines.0, b"last");
+        assert_eq!(lines.1, b"last");
     }
 }

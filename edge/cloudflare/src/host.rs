@@ -156,6 +156,10 @@ impl Host for Cloudflare {
     fn warn(&self, message: &str) {
         worker::console_warn!("terrace: {message}");
     }
+
+    fn info(&self, message: &str) {
+        worker::console_log!("terrace: {message}");
+    }
 }
 
 impl Cloudflare {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use std::io::{Read, Write};
@@ -34,9 +34,9 @@ pub async fn encode(content: &Bytes) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
-/// Restores what [`encode`] was given, and holds no more than it.
+/// Restores what is at most so long, and holds no more than that.
 pub fn decode(coded: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut content = Vec::with_capacity(length + 1);
-    GzDecoder::new(coded).take(length as u64 + 1).read_to_end(&mut content).ok()?;
-    (content.len() == length).then_some(content)
+    MultiGzDecoder::new(coded).take(length as u64 + 1).read_to_end(&mut content).ok()?;
+    (content.len() <= length).then_some(content)
 }

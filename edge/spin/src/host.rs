@@ -122,6 +122,10 @@ impl Host for Spin {
     fn warn(&self, message: &str) {
         eprintln!("terrace: {message}");
     }
+
+    fn info(&self, message: &str) {
+        println!("terrace: {message}");
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -164,6 +164,7 @@ impl<const FREE: bool> Host for Platform<FREE> {
         None
     }
     fn warn(&self, _: &str) {}
+    fn info(&self, _: &str) {}
 }
 
 /// The whole of a body; `None` where it was cut.

@@ -1,9 +1,9 @@
 //! Everything under `/_terrace`, and PURGE: for whoever has the token, and where none is configured, for nobody.
 
 use super::content::Taken;
-use super::{Proxy, check, request_id, url_of};
+use super::{ADMIN, Proxy, check, request_id, url_of};
 use crate::admin::{self, MAX_DOCUMENT, Order};
-use crate::config::Config;
+use crate::config::{Config, normal_percent};
 use crate::decision::{Failure, Outcome};
 use crate::fields::Fields;
 use crate::host::Host;
@@ -11,16 +11,27 @@ use crate::message::{Body, Request, Response};
 use crate::report::{self, metrics, problem};
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use std::rc::Rc;
 
 /// Where a purge is asked for, and the metrics.
 const PURGE: &str = "/_terrace/purge";
 const METRICS: &str = "/_terrace/metrics";
 
 impl Proxy {
+    /// Whether a path is our own, however it is written: what needs no percent-encoding is the same with it (RFC 3986 6.2.2.2).
+    pub(super) fn is_own(path: &str) -> bool {
+        normal_percent(path).strip_prefix(ADMIN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Answers a request for something under `/_terrace`.
-    pub(super) async fn admin<H: Host>(&self, host: &H, mut request: Request<H::Stream>) -> Response<H::Stream> {
-        let is_metrics = request.path() == METRICS;
-        if self.config.admin_token.is_none() || !is_metrics && request.path() != PURGE {
+    pub(super) async fn admin<H: Host>(
+        self: &Rc<Self>,
+        host: &H,
+        mut request: Request<H::Stream>,
+    ) -> Response<H::Stream> {
+        let path = normal_percent(request.path()).into_owned();
+        let is_metrics = path == METRICS;
+        if self.config.admin_token.is_none() || !is_metrics && path != PURGE {
             let detail = "There is nothing here.";
             return self.refuse(host, check::Refusal { status: StatusCode::NOT_FOUND, detail });
         }
@@ -51,30 +62,39 @@ impl Proxy {
                 return self.refuse(host, check::Refusal { status, detail });
             }
         };
-        match admin::order(&document, &self.config) {
+        match admin::order(&document, &self.config, &request.authority) {
             Ok(order) => self.purge(host, order).await,
             Err(why) => refused(host, StatusCode::BAD_REQUEST, &why),
         }
     }
 
     /// Answers PURGE, which removes all variants of the URL that it is sent to.
-    pub(super) async fn purge_own_url<H: Host>(&self, host: &H, request: Request<H::Stream>) -> Response<H::Stream> {
+    pub(super) async fn purge_own_url<H: Host>(
+        self: &Rc<Self>,
+        host: &H,
+        request: Request<H::Stream>,
+    ) -> Response<H::Stream> {
         if let Err(refused) = self.authorize(host, &request.fields).await {
             return refused;
         }
         let url = url_of(request.scheme, &request.authority, &request.target);
-        let targets = admin::of_url(&url, &self.config).to_vec();
-        self.purge(host, Order { targets, soft: false }).await
+        let targets = admin::of_url(&url, &self.config);
+        let keys = admin::keys_of_url(&url, &self.config, &request.authority);
+        self.purge(host, Order { targets, soft: false, keys, warnings: Vec::new() }).await
     }
 
-    async fn purge<H: Host>(&self, host: &H, Order { targets, soft }: Order) -> Response<H::Stream> {
-        let Some(number) = self.tiers(host).purge(&targets, soft, host.now()).await else {
+    async fn purge<H: Host>(self: &Rc<Self>, host: &H, order: Order) -> Response<H::Stream> {
+        // What others have purged does not count.
+        self.know_purges(host).await;
+        let tiers = self.tiers(host);
+        let matching = tiers.matching(&order.targets, &order.keys, host.now()).await;
+        let Some(number) = tiers.purge(&order.targets, order.soft, host.now()).await else {
             let detail = "L2 did not take the purge, so it does not hold everywhere: try again.";
             let mut response = refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
             response.fields.append("retry-after", "1");
             return response;
         };
-        answered("application/json", admin::answer(number, soft, self.config.poll, host.now()))
+        answered("application/json", admin::answer((number, &order), matching, self.config.poll, host.now()))
     }
 
     /// What this instance has counted.

@@ -161,7 +161,7 @@ impl Proxy {
         if request.fields.contains(cdn_loop::FIELD) && cdn_loop::is_loop(&request.fields, &self.config.cdn_id()) {
             return self.fail(&host, Failure::LoopDetected, None);
         }
-        if request.path() == ADMIN || request.path().starts_with("/_terrace/") {
+        if Proxy::is_own(request.path()) {
             return Box::pin(self.admin(&host, request)).await;
         }
         if request.method.as_str() == "PURGE" && self.config.admin_token.is_some() {

@@ -17,9 +17,9 @@ use crate::tiers::watches::{Asked, Turn};
 use crate::time::{Timestamp, millis};
 use crate::upstream::{self, Ask, backoff};
 use crate::watch::{self, MAX_DOCUMENT, Seen};
-use bytes::Bytes;
 use http::{Method, StatusCode};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,14 +27,19 @@ use std::time::Duration;
 /// How long a turn lasts beside the time that the origin may take, in milliseconds: L2 is asked twice in it.
 const BESIDE_MS: u64 = 5_000;
 
-/// When this instance is to look at each of the configured documents again.
+/// What this instance knows of each of the configured documents.
 #[derive(Debug, Default)]
-pub(super) struct Watching(RefCell<Vec<Timestamp>>);
+pub(super) struct Watching {
+    /// When it is to look at them again.
+    due: RefCell<Vec<Timestamp>>,
+    /// What it has told of them last, as long as that is so.
+    told: RefCell<BTreeMap<String, String>>,
+}
 
 impl Watching {
     /// The documents that are to be looked at now. Whoever is told so is the only one for a while.
     fn due(&self, watches: &[Watch], now: Timestamp) -> Vec<usize> {
-        let mut times = self.0.borrow_mut();
+        let mut times = self.due.borrow_mut();
         times.resize(watches.len(), Timestamp::default());
         let all = times.iter_mut().zip(watches).enumerate();
         let due = all.filter(|(_, (due, watch))| {
@@ -49,14 +54,23 @@ impl Watching {
     }
 
     fn set(&self, n: usize, to: Timestamp) {
-        if let Some(due) = self.0.borrow_mut().get_mut(n) {
+        if let Some(due) = self.due.borrow_mut().get_mut(n) {
             *due = to;
+        }
+    }
+
+    /// Whether a document, by its URL, is in another state than it was told to be in. `None` is the one that needs no telling.
+    fn is_news(&self, url: &str, state: Option<&str>) -> bool {
+        let mut told = self.told.borrow_mut();
+        match state {
+            None => told.remove(url).is_some(),
+            Some(state) => told.insert(url.to_string(), state.to_string()).is_none_or(|before| before != state),
         }
     }
 
     /// How long nothing is due.
     fn left(&self, now: Timestamp) -> Duration {
-        let next = self.0.borrow().iter().map(|due| due.since(now)).min();
+        let next = self.due.borrow().iter().map(|due| due.since(now)).min();
         next.map_or(Duration::MAX, Duration::from_millis)
     }
 }
@@ -177,7 +191,11 @@ impl Proxy {
         let document = match coding.as_str() {
             "identity" => document,
             // From an origin that has it no other way.
-            "gzip" | "x-gzip" => unzipped(host, document).await.ok_or_else(|| Fault::of(Unread::Encoded, coding))?,
+            "gzip" | "x-gzip" => {
+                let plain = host.decode(Coding::Gzip, document, MAX_DOCUMENT).await;
+                let plain = plain.filter(|plain| plain.len() <= MAX_DOCUMENT);
+                plain.ok_or_else(|| Fault::of(Unread::Encoded, coding))?.into()
+            }
             _ => return Err(Fault::of(Unread::Encoded, coding)),
         };
         let news = watch::news(watch, &document, fields.get_str("etag"), &seen);
@@ -195,16 +213,21 @@ impl Proxy {
         for _ in 0..invalid {
             count(&self.counters.invalid_marks);
         }
+        let mut state = Vec::new();
         if invalid > 0 {
-            self.say(host, watch, format_args!("{invalid} members have names that make no tag, and are not watched"));
+            state.push(format!("{invalid} members have names that make no tag, and are not watched"));
         }
         if !missing.is_empty() {
             let missing = missing.join(", ");
-            self.say(
-                host,
-                watch,
-                format_args!("nothing is at {missing}: nothing is purged by that until something is"),
-            );
+            state.push(format!("nothing is at {missing}: nothing is purged by that until something is"));
+        }
+        let state = (!state.is_empty()).then(|| state.join("; "));
+        // It is the same with every document until the API is mended.
+        if self.watching.is_news(&watch.url, state.as_deref()) {
+            match state {
+                Some(state) => self.say(host, watch, format_args!("{state}")),
+                None => host.info(&format!("watch {}: all that is watched is there", watch.url)),
+            }
         }
         if !changed.is_empty() {
             let targets: Vec<Target> = changed.iter().map(|tag| Target::tag(tag)).collect();
@@ -213,7 +236,8 @@ impl Proxy {
             }
             let (first, more) = changed.split_at(changed.len().min(8));
             let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-            self.say(host, watch, format_args!("purged {}{more}, whose values have changed", first.join(", ")));
+            let first = first.join(", ");
+            host.info(&format!("watch {}: purged {first}{more}, whose values have changed", watch.url));
         }
         Ok(Some(seen.to_text()))
     }
@@ -223,11 +247,4 @@ impl Proxy {
             host.warn(&format!("watch {}: {what}{more}", watch.url));
         }
     }
-}
-
-/// Content out of gzip, whose last four bytes say how long it is (RFC 1952 2.3.1).
-async fn unzipped<H: Host>(host: &H, coded: Bytes) -> Option<Bytes> {
-    let length = u32::from_le_bytes(*coded.last_chunk()?);
-    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_DOCUMENT)?;
-    host.decode(Coding::Gzip, coded, length).await.map(Bytes::from)
 }

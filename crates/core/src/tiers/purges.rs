@@ -11,6 +11,7 @@ use super::Tiers;
 use super::sql::{self, GONE_MS};
 use crate::entry::Head;
 use crate::host::Host;
+use crate::key::Key;
 use crate::purge::{Fate, Index, Marks, Target, Times};
 use crate::time::{Timestamp, millis};
 use std::cell::{Cell, RefCell};
@@ -112,6 +113,17 @@ impl Purges {
     }
 }
 
+/// How much of what L2 holds a purge would hit, as far as was looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matching {
+    /// Stored responses that it hits; those that another purge has removed already do not count.
+    pub matched: usize,
+    /// Stored responses that were looked at.
+    pub looked_at: usize,
+    /// Whether these are all that L2 holds.
+    pub all: bool,
+}
+
 /// Whoever asks the log says so for as long.
 struct Asking<'a>(&'a Purges);
 
@@ -164,6 +176,19 @@ impl<H: Host> Tiers<'_, H> {
         }
         purges.read.set(Some(now));
         purges.failing.set(None);
+    }
+
+    /// How much a purge would hit now: of what is stored under `keys`, and of a sample of all that L2 holds. One query; `None` where L2
+    /// failed.
+    pub async fn matching(&self, targets: &[Target], keys: &[Key], now: Timestamp) -> Option<Matching> {
+        let (heads, all) = sql::sample::look(self, keys, now).await?;
+        let mut index = Index::default();
+        targets.iter().for_each(|target| index.add(target.clone(), Times::of(now, false)));
+        // What has no URL is none of a client's.
+        let alive = |head: &&Head| !head.marks.url().is_empty() && self.purges.fate(head) != Fate::Dead;
+        let looked_at = heads.iter().filter(alive);
+        let matched = looked_at.clone().filter(|head| index.times(&head.marks) != Times::NONE).count();
+        Some(Matching { matched, looked_at: looked_at.count(), all })
     }
 
     /// Purges: hits what was asked for until now, at once in this instance and everywhere else when it has read the log. Returns the

@@ -49,6 +49,9 @@ macro_rules! sql {
     (@$_:ident $text:literal) => { $text };
 }
 
+// Behind the macro.
+pub(super) mod sample;
+
 /// The head is row 0, further content rows 1 and up; a life that an invalidation began is negative.
 const GET: Text = sql!(
     "SELECT 0 AS n, ", (read "head"), ", ", (read "body"), " FROM entries WHERE key = ?1 \
@@ -97,6 +100,7 @@ pub const STATEMENTS: &[&[Text]] = &[
     &[SWEEP_GONE, VERSION],
     leases::STATEMENTS,
     purges::STATEMENTS,
+    sample::STATEMENTS,
     walk::STATEMENTS,
     watches::STATEMENTS,
 ];

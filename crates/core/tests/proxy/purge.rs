@@ -56,7 +56,7 @@ fn the_answer_names_the_purge_and_when_it_holds_everywhere() {
     assert_eq!((first.status, first.field("cache-control")), (200, "no-store"));
     assert_eq!(
         first.text(),
-        "{\"id\":\"1\",\"soft\":false,\"holds_everywhere_at\":\"Fri, 15 Jan 2027 08:00:10 GMT\",\"holds_everywhere_in_ms\":10000}"
+        "{\"id\":\"1\",\"soft\":false,\"holds_everywhere_at\":\"Fri, 15 Jan 2027 08:00:10 GMT\",\"holds_everywhere_in_ms\":10000,\"matched\":0,\"looked_at\":0,\"all_looked_at\":true}"
     );
     assert!(cache.purge("{\"tags\":[\"a\"],\"soft\":true}").text().starts_with("{\"id\":\"2\",\"soft\":true"));
 }

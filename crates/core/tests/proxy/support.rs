@@ -86,6 +86,7 @@ pub struct World {
     pub script: RefCell<VecDeque<Script>>,
     pub seen: RefCell<Vec<Seen>>,
     pub warnings: RefCell<Vec<String>>,
+    pub infos: RefCell<Vec<String>>,
 }
 
 impl World {
@@ -444,7 +445,7 @@ pub fn decoded(coding: &str, content: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let read = match coding {
         "br" => brotli::Decompressor::new(content, 4096).read_to_end(&mut out),
-        "gzip" => flate2::read::GzDecoder::new(content).read_to_end(&mut out),
+        "gzip" => flate2::read::MultiGzDecoder::new(content).read_to_end(&mut out),
         _ => return Some(content.to_vec()),
     };
     read.ok().map(|_| out)
@@ -658,9 +659,12 @@ impl Host for Fake {
         if self.world.decoding_fails.get() {
             return None;
         }
-        decoded(coding.as_str(), &coded).filter(|content| content.len() == length)
+        decoded(coding.as_str(), &coded).filter(|content| content.len() <= length)
     }
     fn warn(&self, message: &str) {
         self.world.warnings.borrow_mut().push(message.to_string());
+    }
+    fn info(&self, message: &str) {
+        self.world.infos.borrow_mut().push(message.to_string());
     }
 }

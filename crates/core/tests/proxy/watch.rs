@@ -59,7 +59,8 @@ fn what_has_changed_is_purged_and_nothing_else() {
     cache.respond(200, &[], r#"{"products":2,"docs":1}"#);
     cache.tend();
     assert_eq!(bodies(&mut cache), ["new", "old"]);
-    assert_eq!(warnings(&cache), ["watch /updated?x=1: purged products, whose values have changed"]);
+    let infos = cache.host.world.infos.borrow().clone();
+    assert_eq!(infos, ["watch /updated?x=1: purged products, whose values have changed"]);
     // Nor is what has not changed since.
     cache.wait(PAUSE);
     cache.respond(200, &[], r#"{"products":2,"docs":1}"#);
@@ -204,13 +205,20 @@ fn a_document_that_cannot_be_read_purges_nothing_and_the_operator_is_told_what_t
 #[test]
 fn a_document_that_comes_in_gzip_all_the_same_is_read() {
     use std::io::Write;
-    let mut cache = begun(WATCH);
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(br#"{"products":2,"docs":1}"#).unwrap();
-    let gzip: &'static [u8] = gzip.finish().unwrap().leak();
-    cache.origin(Script::Respond(200, vec![("content-encoding", "gzip".into())], vec![gzip]));
-    cache.tend();
-    assert_eq!(bodies(&mut cache), ["new", "old"]);
+    let zipped = |text: &str| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    // RFC 1952 2.2: members, one after the other.
+    let members: [&'static [u8]; 2] = [r#"{"products":2,"#, r#""docs":1}"#].map(|text| &*zipped(text).leak());
+    let large: &'static [u8] = zipped(&format!("{{\"products\":3{}}}", " ".repeat(256 << 10))).leak();
+    for (chunks, products) in [(members.to_vec(), "new"), (vec![large], "old")] {
+        let mut cache = begun(WATCH);
+        cache.origin(Script::Respond(200, vec![("content-encoding", "gzip".into())], chunks));
+        cache.tend();
+        assert_eq!(bodies(&mut cache), [products, "old"]);
+    }
 }
 
 #[test]
@@ -237,6 +245,28 @@ fn a_pointer_that_finds_nothing_is_told_and_keeps_its_value() {
     cache.respond(200, &[], r#"{"products":2,"docs":2}"#);
     cache.tend();
     assert_eq!(bodies(&mut cache), ["new", "new"]);
+}
+
+#[test]
+fn what_goes_on_as_it_is_is_told_once_and_a_purge_is_no_warning() {
+    let mut cache = begun(WATCH);
+    let infos = |cache: &Cache| cache.host.world.infos.borrow_mut().drain(..).collect::<Vec<_>>().join("\n");
+    for (document, warned, told) in [
+        (r#"{"products":2}"#, "nothing is at /docs", "purged products, whose values have changed"),
+        (r#"{"products":2}"#, "", ""),
+        (r#"{"products":3}"#, "", "purged products"),
+        ("{}", "nothing is at /products, /docs", ""),
+        (r#"{"products":3,"docs":1}"#, "", "all that is watched is there"),
+        (r#"{"products":3,"docs":1}"#, "", ""),
+        (r#"{"products":3}"#, "nothing is at /docs", ""),
+    ] {
+        cache.respond(200, &[], document);
+        cache.tend();
+        let (warnings, infos) = (warnings(&cache).join("\n"), infos(&cache));
+        assert!(warnings.is_empty() == warned.is_empty() && warnings.contains(warned), "{document}: {warnings}");
+        assert!(infos.is_empty() == told.is_empty() && infos.contains(told), "{document}: {infos}");
+        cache.wait(PAUSE);
+    }
 }
 
 #[test]
