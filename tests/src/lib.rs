@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod conformance;
+pub mod crowd;
 pub mod host;
 pub mod npm;
 pub mod origin;

@@ -58,7 +58,14 @@ type Handler = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 #[derive(Default)]
 struct State {
     handlers: Mutex<HashMap<String, Handler>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Requests>,
+}
+
+#[derive(Default)]
+struct Requests {
+    all: Vec<Seen>,
+    /// How many there are for each path.
+    counts: HashMap<String, usize>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -155,12 +162,12 @@ impl Origin {
 
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
-        lock(&self.state.seen).clone()
+        lock(&self.state.seen).all.clone()
     }
 
     /// Forgets every request so far.
     pub fn forget(&self) {
-        lock(&self.state.seen).clear();
+        *lock(&self.state.seen) = Requests::default();
     }
 
     /// Every request for a path so far.
@@ -170,7 +177,7 @@ impl Origin {
 
     /// How many requests came for a path.
     pub fn count(&self, path: &str) -> usize {
-        self.seen_at(path).len()
+        lock(&self.state.seen).counts.get(path).copied().unwrap_or_default()
     }
 
     /// The last request for a path.
@@ -212,10 +219,12 @@ async fn converse(stream: TcpStream, state: &State) -> io::Result<()> {
         let mut framing = Framing::of(&head.fields, Framing::Done);
         let mut seen = Seen { method, target, fields: head.fields, body: Bytes::new(), whole: false, nth: 0 };
         let at = {
-            let mut all = lock(&state.seen);
-            seen.nth = 1 + all.iter().filter(|other| other.path() == seen.path()).count();
-            all.push(seen.clone());
-            all.len() - 1
+            let mut requests = lock(&state.seen);
+            let count = requests.counts.entry(seen.path().to_owned()).or_default();
+            *count += 1;
+            seen.nth = *count;
+            requests.all.push(seen.clone());
+            requests.all.len() - 1
         };
         if seen.field("expect").is_some() {
             writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
@@ -229,7 +238,7 @@ async fn converse(stream: TcpStream, state: &State) -> io::Result<()> {
             }
         };
         (seen.body, seen.whole) = (body.into(), whole);
-        if let Some(place) = lock(&state.seen).get_mut(at) {
+        if let Some(place) = lock(&state.seen).all.get_mut(at) {
             *place = seen.clone();
         }
         if !whole {

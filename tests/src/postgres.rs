@@ -1,13 +1,14 @@
 //! A PostgreSQL of a test's own, from the system's package.
 
 use crate::PATIENCE;
-use crate::host::Process;
+use crate::host::{Daemon, Process};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ const USER: &str = "terrace";
 
 /// A running PostgreSQL. It is ended when it is dropped.
 pub struct Postgres {
-    process: Option<Process>,
+    daemon: Daemon,
     programs: Programs,
     address: SocketAddr,
     dir: tempfile::TempDir,
@@ -83,7 +84,7 @@ impl Postgres {
         command.arg("--pwfile").arg(&secret).arg("-D").arg(dir.path().join("data")).current_dir(dir.path());
         let output = command.output().context("initdb")?;
         ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let mut postgres = Postgres { process: None, programs, address, dir };
+        let mut postgres = Postgres { daemon: Daemon::default(), programs, address, dir };
         postgres.resume()?;
         Ok(postgres)
     }
@@ -97,6 +98,7 @@ impl Postgres {
         }
         command.current_dir(self.dir.path());
         let mut process = Process::silent(command, self.dir.path(), self.address)?;
+        process.quits();
         let started = Instant::now();
         while self.ask("SELECT 1").is_err() {
             if let Some(status) = process.ended()? {
@@ -105,30 +107,8 @@ impl Postgres {
             ensure!(started.elapsed() < PATIENCE, "postgres does not answer\n{}", process.log());
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        self.process = Some(process);
+        self.daemon.runs(process);
         Ok(())
-    }
-
-    /// Ends it at once, and its connections with it, as if it had crashed.
-    pub fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.quit();
-            process.wait(PATIENCE);
-        }
-    }
-
-    /// Its processes stand still until [`thaw`](Self::thaw): whoever asks waits.
-    pub fn freeze(&self) {
-        if let Some(process) = &self.process {
-            process.freeze_all();
-        }
-    }
-
-    /// They go on.
-    pub fn thaw(&self) {
-        if let Some(process) = &self.process {
-            process.thaw_all();
-        }
     }
 
     /// Its URL, with the password.
@@ -153,22 +133,16 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.thaw();
-        self.stop();
+impl Deref for Postgres {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
     }
 }
 
-/// The processes whose parent this is.
-pub(crate) fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| parent_of(*id) == Some(parent)).collect()
-}
-
-fn parent_of(id: u32) -> Option<u32> {
-    let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok()?;
-    // The name, in brackets, may hold anything.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+impl DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
 }

@@ -1,8 +1,9 @@
 //! A Redis of a test's own, from the system's package.
 
-use crate::host::Process;
+use crate::host::{Daemon, Process};
 use anyhow::{Context, Result, ensure};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ pub const PASSWORD: &str = "s3cret-9917";
 
 /// A running Redis. It is ended when it is dropped.
 pub struct Redis {
-    process: Option<Process>,
+    daemon: Daemon,
     address: SocketAddr,
     dir: tempfile::TempDir,
 }
@@ -29,34 +30,15 @@ impl Redis {
     pub fn start() -> Result<Redis> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let dir = tempfile::Builder::new().prefix("terrace-redis-").tempdir()?;
-        let mut redis = Redis { process: None, address, dir };
+        let mut redis = Redis { daemon: Daemon::default(), address, dir };
         redis.resume()?;
         Ok(redis)
     }
 
     /// Starts it again where it was.
     pub fn resume(&mut self) -> Result<()> {
-        self.process = Some(serve(self.address, self.dir.path())?);
+        self.daemon.runs(serve(self.address, self.dir.path())?);
         Ok(())
-    }
-
-    /// Ends it at once, with all that it holds.
-    pub fn stop(&mut self) {
-        self.process = None;
-    }
-
-    /// It stands still until [`thaw`](Self::thaw): whoever asks waits.
-    pub fn freeze(&self) {
-        if let Some(process) = &self.process {
-            process.freeze_all();
-        }
-    }
-
-    /// It goes on.
-    pub fn thaw(&self) {
-        if let Some(process) = &self.process {
-            process.thaw_all();
-        }
     }
 
     /// Its URL, with the password.
@@ -82,6 +64,20 @@ impl Redis {
     /// The keys in it.
     pub fn keys(&self) -> Vec<String> {
         self.ask(&["KEYS", "*"]).expect("KEYS")
+    }
+}
+
+impl Deref for Redis {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+impl DerefMut for Redis {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
     }
 }
 

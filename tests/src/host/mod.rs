@@ -1,11 +1,13 @@
 //! The hosts that the suite runs on.
 
+mod daemon;
 mod process;
 pub mod shared;
 mod spin;
 mod terrace;
 pub mod workerd;
 
+pub use daemon::Daemon;
 pub use process::{Process, kill_9};
 pub use terrace::terrace_binary;
 

@@ -1,10 +1,9 @@
 //! The processes that hosts run in.
 
 use crate::PATIENCE;
-use crate::postgres::children;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,8 @@ use std::time::{Duration, Instant};
 pub struct Process {
     child: Child,
     log: PathBuf,
-    gently: bool,
+    /// By what it is asked to end when it is dropped, before it is killed.
+    ends_by: Option<Signal>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -54,7 +54,12 @@ impl Process {
 
     /// Ends it by SIGTERM when it is dropped, for what has children to end.
     pub fn ends_gently(&mut self) {
-        self.gently = true;
+        self.ends_by = Some(Signal::TERM);
+    }
+
+    /// Ends it by SIGQUIT when it is dropped, by which PostgreSQL, with its children, ends at once.
+    pub fn quits(&mut self) {
+        self.ends_by = Some(Signal::QUIT);
     }
 
     fn spawn(mut command: Command, dir: &Path) -> Result<(Process, mpsc::Receiver<String>)> {
@@ -72,7 +77,7 @@ impl Process {
             }
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Ok((Process { child, log, gently: false, address: nowhere }, lines))
+        Ok((Process { child, log, ends_by: None, address: nowhere }, lines))
     }
 
     /// How it ended, where it has.
@@ -85,6 +90,13 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it has had so far, in bytes, as the system counts it.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak.map_or_else(|| panic!("no VmHWM in {status}"), |kib: u64| kib << 10)
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -93,11 +105,6 @@ impl Process {
     /// Sends it SIGTERM.
     pub fn terminate(&self) {
         signal(self.child.id(), Signal::TERM);
-    }
-
-    /// Sends it SIGQUIT.
-    pub fn quit(&self) {
-        signal(self.child.id(), Signal::QUIT);
     }
 
     /// Has it, and the processes that it has started, stand still.
@@ -142,8 +149,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.gently {
-            self.terminate();
+        if let Some(by) = self.ends_by {
+            signal(self.child.id(), by);
             if self.wait(Duration::from_secs(5)).is_some() {
                 return;
             }
@@ -163,4 +170,17 @@ fn signal(id: u32, signal: Signal) {
 /// SIGKILL to a process of ours that something else holds at the moment.
 pub fn kill_9(id: u32) {
     signal(id, Signal::KILL);
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| parent_of(*id) == Some(parent)).collect()
+}
+
+fn parent_of(id: u32) -> Option<u32> {
+    let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok()?;
+    // The name, in brackets, may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

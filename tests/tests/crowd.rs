@@ -1,0 +1,207 @@
+//! `terrace serve` under 10,000 requests at once: what the origin is asked, what clients get, and what it takes of memory.
+//! `cargo test -p terrace-tests --test crowd -- [FILTER]`
+//!
+//! How long it took is printed, and asserted nowhere.
+
+use libtest_mimic::{Arguments, Trial};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use terrace_tests::PATIENCE;
+use terrace_tests::client::Request;
+use terrace_tests::crowd::{Answer, Crowd, let_in, percentile};
+use terrace_tests::host::{ADMIN_TOKEN, Host};
+use terrace_tests::origin::Origin;
+use terrace_tests::reply::{Gate, Length, Reply, Step};
+use terrace_tests::suite::noise;
+use terrace_tests::world::{Terrace, World};
+
+const WORLD: World = World { host: Host::Wasmtime };
+
+/// How many ask at once.
+const CROWD: usize = 10_000;
+
+/// How long a test may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+const ADMIN: &str = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n";
+
+type Run = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => { [$((stringify!($name), (|| Box::pin($name())) as Run)),+] };
+}
+
+fn main() {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let tests = tests![
+        for_one_cold_key_an_instance_asks_the_origin_once,
+        for_one_cold_key_each_of_several_instances_asks_once,
+        streams_of_http_2_share_one_fetch_as_connections_do,
+        what_cannot_be_shared_is_asked_for_by_all_at_once,
+        an_answer_that_is_cut_costs_the_others_one_more_fetch,
+        a_leader_that_leaves_costs_the_others_one_more_fetch,
+    ];
+    let missing = let_in(CROWD).err();
+    if let Some(why) = &missing {
+        let bar = "=".repeat(100);
+        eprintln!("{bar}\nTHE TESTS OF CROWDS DID NOT RUN: {why}\n{bar}");
+    }
+    let trials = tests.into_iter().map(|(name, run)| {
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(async { tokio::time::timeout(LIMIT, run()).await })?)
+        };
+        Trial::test(name, run).with_ignored_flag(missing.is_some())
+    });
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+/// What all of them ask for.
+const PATH: &str = "/cold";
+
+/// An origin, and the cache with so many instances before it.
+async fn serve(workers: usize) -> (Origin, Terrace) {
+    WORLD.serve_with(ADMIN, &["--workers", &workers.to_string()]).await
+}
+
+/// Waits until so many requests have reached whichever instance it is that answers.
+async fn until_in(terrace: &Terrace, many: usize) {
+    let started = Instant::now();
+    let metrics = Request::get("/_terrace/metrics").with("Authorization", format!("Bearer {ADMIN_TOKEN}"));
+    loop {
+        let page = terrace.send(&metrics).await.text();
+        let count = page
+            .lines()
+            .find_map(|line| line.strip_prefix("terrace_billable_ops_total{service=\"http\",op=\"request\"} "));
+        let count: usize = count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count: {page}"));
+        if count >= many {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{count} of {many} requests came in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The crowd asks an origin that answers when all of them wait, and each is answered in full.
+async fn all_wait_for_one(origin: &Origin, terrace: &mut Terrace, crowd: Crowd, instances: usize) {
+    let (gate, body) = (Gate::new(), noise(5, 8 << 10));
+    let reply = Reply::fresh(body.clone()).before(Step::Wait(gate.clone()));
+    origin.serve(PATH, reply);
+    let started = Instant::now();
+    let open = async {
+        until_in(terrace, CROWD / instances).await;
+        let waited = started.elapsed();
+        gate.open();
+        waited
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    for answer in &answers {
+        answer.response.has_status(200).has_body(&body);
+    }
+    report(&answers, origins, terrace);
+    let collapsed = answers.iter().filter(|answer| answer.response.cache_status().flag("collapsed")).count();
+    assert!(collapsed > CROWD / 2, "{collapsed} waited");
+}
+
+fn report(answers: &[Answer], origin: Duration, terrace: &mut Terrace) {
+    let (half, most) = (percentile(answers, 50), percentile(answers, 99));
+    let peak = terrace.process().peak_memory() >> 20;
+    eprintln!("the origin took {origin:.1?}; p50 {half:.1?}, p99 {most:.1?}; {peak} MiB at most");
+}
+
+async fn for_one_cold_key_an_instance_asks_the_origin_once() {
+    let (origin, mut terrace) = serve(1).await;
+    let crowd = Crowd::over_http1(terrace.address(), CROWD).await;
+    all_wait_for_one(&origin, &mut terrace, crowd, 1).await;
+    assert_eq!(origin.count(PATH), 1);
+}
+
+async fn for_one_cold_key_each_of_several_instances_asks_once() {
+    let (origin, mut terrace) = serve(3).await;
+    let crowd = Crowd::over_http1(terrace.address(), CROWD).await;
+    all_wait_for_one(&origin, &mut terrace, crowd, 3).await;
+    let asked = origin.count(PATH);
+    assert!((1..=3).contains(&asked), "asked {asked} times");
+}
+
+async fn streams_of_http_2_share_one_fetch_as_connections_do() {
+    let (origin, mut terrace) = serve(1).await;
+    let crowd = Crowd::over_http2(terrace.address(), CROWD).await;
+    all_wait_for_one(&origin, &mut terrace, crowd, 1).await;
+    assert_eq!(origin.count(PATH), 1);
+}
+
+/// By streams of HTTP/2, since each has a connection to the origin.
+async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
+    let (origin, mut terrace) = serve(1).await;
+    let gate = Gate::new();
+    let waits = gate.clone();
+    origin.on(PATH, move |seen| {
+        let reply = Reply::ok(seen.nth.to_string()).with("Cache-Control", "no-store");
+        // The first tells that nobody need wait for it.
+        if seen.nth == 1 { reply } else { reply.before(Step::Wait(waits.clone())) }
+    });
+    let crowd = Crowd::over_http2(terrace.address(), CROWD).await;
+    let started = Instant::now();
+    let open = async {
+        // They are all there together, or the origin never answers.
+        origin.until(PATH, CROWD).await;
+        gate.open();
+        started.elapsed()
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    let mut own: Vec<usize> =
+        answers.iter().map(|a| a.response.has_status(200).text().parse().expect("a number")).collect();
+    own.sort_unstable();
+    assert!(own.into_iter().eq(1..=CROWD), "each has an answer of its own");
+    report(&answers, origins, &mut terrace);
+}
+
+async fn an_answer_that_is_cut_costs_the_others_one_more_fetch() {
+    let (origin, mut terrace) = serve(1).await;
+    let (gate, body) = (Gate::new(), noise(6, 8 << 10));
+    let half = Reply::fresh(body[..4 << 10].to_vec()).length(Length::Claim(8 << 10)).then(Step::Wait(gate.clone()));
+    origin.serve_in_turn(PATH, vec![half.then(Step::Cut), Reply::fresh(body.clone())]);
+    let crowd = Crowd::over_http1(terrace.address(), CROWD).await;
+    let started = Instant::now();
+    let open = async {
+        until_in(&terrace, CROWD).await;
+        gate.open();
+        started.elapsed()
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    let cut = answers.iter().filter(|answer| !answer.response.whole).count();
+    assert_eq!(cut, 1, "only the one whose answer it was is told half");
+    for answer in answers.iter().filter(|answer| answer.response.whole) {
+        answer.response.has_status(200).has_body(&body);
+    }
+    report(&answers, origins, &mut terrace);
+    assert_eq!(origin.count(PATH), 2);
+}
+
+async fn a_leader_that_leaves_costs_the_others_one_more_fetch() {
+    let (origin, mut terrace) = serve(1).await;
+    let (gate, body) = (Gate::new(), noise(6, 8 << 10));
+    origin.serve(PATH, Reply::fresh(body.clone()).before(Step::Wait(gate.clone())));
+    let mut leader = terrace.connect().await;
+    leader.request(&Request::get(PATH)).await;
+    origin.until(PATH, 1).await;
+    let crowd = Crowd::over_http1(terrace.address(), CROWD).await;
+    let started = Instant::now();
+    let open = async {
+        until_in(&terrace, CROWD).await;
+        drop(leader);
+        // As long as it takes to notice.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        gate.open();
+        started.elapsed()
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    for answer in &answers {
+        answer.response.has_status(200).has_body(&body);
+    }
+    report(&answers, origins, &mut terrace);
+    let asked = origin.count(PATH);
+    assert!((1..=2).contains(&asked), "asked {asked} times");
+}
