@@ -17,6 +17,7 @@ mod memory;
 mod meter;
 mod partial;
 mod purge;
+mod refusing;
 mod room;
 mod tend;
 mod tiers;
