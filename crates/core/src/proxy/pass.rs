@@ -130,7 +130,12 @@ impl Proxy {
                     return;
                 }
             }
-            own.warn("an invalidation did not reach every tier: what it meant is served until it is stale");
+            if !failed.keys.is_empty() {
+                own.warn("an invalidation did not reach both tiers: what L1 still holds is passed over, and L2 is told when it takes it");
+            }
+            if !failed.purged.is_empty() {
+                own.warn("L2 did not take an invalidation of groups or URLs: other instances serve them until they are stale");
+            }
         });
     }
 }

@@ -17,9 +17,19 @@ impl Proxy {
             Due::No => {}
             Due::Soon => {
                 let (proxy, own) = (self.clone(), host.clone());
-                host.defer(async move { proxy.tiers(&own).read_purges().await });
+                host.defer(async move {
+                    let tiers = proxy.tiers(&own);
+                    tiers.read_purges().await;
+                    tiers.tell_lives().await;
+                });
             }
-            Due::Now => Box::pin(self.tiers(host).read_purges()).await,
+            Due::Now => {
+                Box::pin(self.tiers(host).read_purges()).await;
+                if self.tiers(host).owes_lives() {
+                    let (proxy, own) = (self.clone(), host.clone());
+                    host.defer(async move { proxy.tiers(&own).tell_lives().await });
+                }
+            }
         }
     }
 

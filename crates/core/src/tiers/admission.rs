@@ -5,7 +5,7 @@
 //! there is looked past, so it may stay.
 
 use super::budget::Budget;
-use super::sql::{self, GONE_MS, Verdict};
+use super::sql::{self, Verdict};
 use super::{Found, Held, Tiers, count, kv};
 use crate::config::{Admit, L1};
 use crate::decision::{NotAdmitted, Tier};
@@ -108,9 +108,9 @@ impl Admission {
         self.refused.set(Some(now));
     }
 
-    /// Whether that was lately.
-    fn refused(&self, now: Timestamp) -> bool {
-        self.refused.get().is_some_and(|at| now.since(at) < GONE_MS)
+    /// Whether what it then held may still be there.
+    fn refused(&self, stay_ms: u64, now: Timestamp) -> bool {
+        self.refused.get().is_some_and(|at| now.since(at) < stay_ms)
     }
 
     /// A write that has to be made, or a delete.
@@ -185,7 +185,7 @@ impl<H: Host> Tiers<'_, H> {
     pub(super) fn want(&self, key: &Key, entry: &Entry, held: Option<&Freshness>, now: Timestamp) -> Want {
         match held {
             // Nobody knows what is there.
-            None if self.admission.is_unread(key) => Want::Must,
+            None if self.admission.is_unread(key) || self.gone.kept.is_in_doubt(key, now) => Want::Must,
             // It would go on to be believed.
             Some(held) if held.is_fresh(now) => Want::Must,
             // A stale one would hide the new one in L2.
@@ -202,7 +202,17 @@ impl<H: Host> Tiers<'_, H> {
 
     /// Whether L2 is asked for what L1 shows stale: where a write to L1 may have been left out, does not show yet, or was refused lately.
     pub(crate) fn looks_past(&self) -> bool {
-        !H::KV_WRITES_ARE_FREE || self.config.l1.writes.is_some() || self.admission.refused(self.host.now())
+        !H::KV_WRITES_ARE_FREE
+            || self.config.l1.writes.is_some()
+            || self.admission.refused(self.kept_ms(), self.host.now())
+    }
+
+    /// Removes from L1 what an entry has replaced that is not there.
+    async fn clear_of(&self, key: &Key, entry: &Entry, want: Want) {
+        match want {
+            Want::Must => drop(self.remove_near(key, entry.head.freshness.requested).await),
+            Want::May | Want::No(_) => drop(kv::delete(self, key).await),
+        }
     }
 
     fn admits_at_once(&self) -> bool {
@@ -225,7 +235,7 @@ pub(super) async fn near<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry
         admission.decline(why);
         if want == Want::Must || H::KV_WRITES_ARE_FREE {
             // An older one that fitted must not outlive it.
-            kv::delete(tiers, key).await;
+            tiers.clear_of(key, entry, want).await;
         }
         return;
     }
@@ -260,7 +270,7 @@ pub(super) async fn near<H: Host>(tiers: &Tiers<'_, H>, key: &Key, entry: &Entry
         // written: it is not tried again before that shows.
         _ if !H::KV_WRITES_ARE_FREE => {}
         // Whether the old record is still there is unknown: better none than an old one.
-        _ => drop(kv::delete(tiers, key).await),
+        _ => tiers.clear_of(key, entry, want).await,
     }
 }
 
@@ -269,14 +279,18 @@ async fn catch_up<H: Host>(tiers: &Tiers<'_, H>, key: &Key, wait_ms: u64) {
     tiers.admission.wrote(key, 0, tiers.host.now().plus_millis(wait_ms));
     tiers.host.sleep(Duration::from_millis(wait_ms)).await;
     let now = tiers.host.now();
-    if let Held::Entry(entry) = tiers.read(Tier::L2, key, now).await
+    let held = tiers.read(Tier::L2, key, now).await;
+    if let Held::Entry(entry) = &held
         && admit::fits(&tiers.config.l1, entry.body.len() as u64).is_ok()
     {
         tiers.admission.owes(&tiers.config.l1, now);
         tiers.admission.wrote(key, entry.head.freshness.requested.0, now);
-        if kv::put(tiers, key, &entry, Duration::MAX, now).await.is_some() {
+        if kv::put(tiers, key, entry, Duration::MAX, now).await.is_some() {
             return;
         }
     }
-    kv::delete(tiers, key).await;
+    match &held {
+        Held::Entry(entry) => tiers.clear_of(key, entry, Want::Must).await,
+        Held::Gone(_) | Held::Nothing => drop(tiers.empty_near(key).await),
+    }
 }

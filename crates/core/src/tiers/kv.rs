@@ -43,7 +43,11 @@ pub(super) async fn put<H: Host>(
     let record = codec::encode(entry, until);
     let ttl = Duration::from_millis(until.since(now));
     count(&tiers.meter.kv_writes);
-    told(tiers, call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await)
+    let done = told(tiers, call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await);
+    if done.is_some() {
+        tiers.gone.kept.took(key, entry.head.freshness.requested);
+    }
+    done
 }
 
 pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<()> {

@@ -7,6 +7,8 @@ pub mod admission;
 pub mod budget;
 pub mod deadline;
 pub mod gone;
+mod invalidate;
+pub mod kept;
 pub mod kv;
 pub mod leases;
 pub mod memory;
@@ -269,7 +271,12 @@ impl<H: Host> Tiers<'_, H> {
     /// An entry that no invalidation has ended, as far as is known here.
     fn believed(&self, key: &Key, entry: Option<Entry>, now: Timestamp) -> Held {
         match entry {
-            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => self.unpurged(entry),
+            Some(entry) if !self.gone.ended(key, entry.head.generation, now) => {
+                match self.gone.kept.hides(key, entry.head.freshness.requested, now) {
+                    true => Held::Nothing,
+                    false => self.unpurged(entry),
+                }
+            }
             _ => Held::Nothing,
         }
     }
@@ -379,11 +386,6 @@ impl<H: Host> Tiers<'_, H> {
         }
     }
 
-    async fn give_back(&self, key: &Key) {
-        self.memory.remove(key);
-        kv::delete(self, key).await;
-    }
-
     /// Stores a head that a 304 or a HEAD has changed; the content stays as it is. `replaced` is of the one that it was made from.
     pub async fn update(&self, found: &Found, url: &str, replaced: &Freshness, now: Timestamp) {
         let Found { entry, tier, key, .. } = found;
@@ -396,28 +398,6 @@ impl<H: Host> Tiers<'_, H> {
         // What was in L0 came from L1.
         let want = self.want(key, entry, Some(replaced).filter(|_| *tier != Tier::L2), now);
         self.keep(key, entry, want, now, store).await;
-    }
-
-    /// Removes one stored response, which the origin no longer lets us keep.
-    pub async fn remove(&self, key: &Key) {
-        self.memory.remove(key);
-        kv::delete(self, key).await;
-        sql::delete(self, key).await;
-    }
-
-    /// Removes an object with the way to its variants, and begins a new life of its URL: what was asked for before, and is still on
-    /// its way, will not be stored (RFC 9111 4.4). Returns the life, or `None` where a tier failed.
-    pub async fn invalidate(&self, primary: &Key, now: Timestamp) -> Option<u64> {
-        self.memory.remove(primary);
-        let life = self.new_life();
-        self.gone.begin(primary, life, now);
-        let l2 = sql::invalidate(self, primary, life, now).await;
-        if l2.is_some() {
-            self.gone.told(primary, life);
-        }
-        self.make_room(now).await;
-        let l1 = kv::delete(self, primary).await;
-        l1.and(l2).map(|()| life)
     }
 
     /// A number for a life of a URL that no other one had: odd, and exact in a double, which is all that D1 can bind.

@@ -8,7 +8,8 @@
 //! as often, behind a response where it can. One that does not know it yet believes no tier of what was asked for before it first tried.
 
 use super::Tiers;
-use super::sql::{self, GONE_MS};
+use super::sql;
+use super::sql::purges::SKEW_MS;
 use crate::entry::Head;
 use crate::host::Host;
 use crate::key::Key;
@@ -19,9 +20,6 @@ use std::time::Duration;
 
 /// How many targets are remembered. What was asked for before the oldest of them counts as purged.
 pub const MOST: usize = 8192;
-
-/// How far the clocks of instances may be apart, in milliseconds.
-const SKEW_MS: u64 = 5_000;
 
 /// How often a lookup looks whether another one has read the log by now.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -108,7 +106,7 @@ impl Purges {
         }
     }
 
-    fn forgotten(&self, before: Option<Timestamp>) {
+    pub(super) fn forgotten(&self, before: Option<Timestamp>) {
         self.horizon.set(self.horizon.get().max(before.map(|at| at.plus_millis(SKEW_MS))));
     }
 }
@@ -151,14 +149,11 @@ impl<H: Host> Tiers<'_, H> {
         purges.asking.set(Some(now));
         purges.asked.set(Some(now));
         let _asking = Asking(purges);
-        let until = match purges.read.get() {
-            Some(read) => read.plus_millis(GONE_MS).minus_millis(2 * SKEW_MS),
-            None => now,
-        };
-        let mut news = sql::purges::newer(self, purges.seen.get(), until, MOST).await;
+        let read = purges.read.get();
+        let mut news = sql::purges::newer(self, purges.seen.get(), read, MOST, now).await;
         if news.as_ref().is_some_and(|news| news.anew) {
             purges.seen.set(0);
-            news = sql::purges::newer(self, 0, until, MOST).await;
+            news = sql::purges::newer(self, 0, read, MOST, now).await;
         }
         let Some(news) = news else {
             if purges.failing.get().is_none() {
@@ -173,6 +168,12 @@ impl<H: Host> Tiers<'_, H> {
         }
         for (key, life) in news.lives {
             self.gone.shown(&key, life, now);
+        }
+        for (key, until) in news.kept {
+            self.gone.kept.keeps(&key, now.plus_millis(1), until, now);
+        }
+        if news.more_kept {
+            self.gone.kept.keeps_more(now.plus_millis(1), now.plus_millis(self.kept_ms()));
         }
         purges.read.set(Some(now));
         purges.failing.set(None);

@@ -24,7 +24,8 @@ use std::time::Duration;
 /// Bytes of content in one row: half of D1's 2,000,000-byte limit, since content may travel as hexadecimal digits.
 pub const CHUNK: usize = 960 << 10;
 
-/// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
+/// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store. One that L1 has
+/// refused is as long as L1 may hold anything: its row outlasts that, which tells it from others.
 pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
@@ -283,10 +284,9 @@ pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) {
     batch(tiers, vec![Statement { sql: DELETE, params: vec![Value::Text(key.text())] }]).await;
 }
 
-/// Deletes what is stored and begins a new life of the URL; `None` where that failed.
-pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u64, now: Timestamp) -> Option<()> {
+/// Deletes what is stored and begins a new life of the URL, which is remembered until this time; `None` where that failed.
+pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u64, until: Timestamp) -> Option<()> {
     let id = || Value::Text(key.text());
-    let until = now.plus_millis(GONE_MS);
     let params = vec![id(), Value::Integer(i64::try_from(new).unwrap_or_default()), Value::Integer(until.0)];
     let statements = vec![Statement { sql: DELETE, params: vec![id()] }, Statement { sql: PUT_GONE, params }];
     batch(tiers, statements).await.map(drop)

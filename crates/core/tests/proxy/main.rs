@@ -19,6 +19,7 @@ mod own_paths;
 mod partial;
 mod purge;
 mod purge_answer;
+mod refusing;
 mod room;
 mod tend;
 mod tiers;

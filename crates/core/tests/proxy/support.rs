@@ -72,7 +72,11 @@ pub struct World {
     pub drawn: Cell<u64>,
     pub kv_fails: Cell<bool>,
     pub kv_hangs: Cell<bool>,
+    /// It can be read, and takes neither values nor deletes.
+    pub kv_refuses: Cell<bool>,
     pub sql_fails: Cell<bool>,
+    /// It can be read, and takes no batch.
+    pub sql_refuses: Cell<bool>,
     /// SQL that carries bytes as hexadecimal digits.
     pub sql_is_text: Cell<bool>,
     pub kv_gets: Cell<u32>,
@@ -90,6 +94,13 @@ pub struct World {
 }
 
 impl World {
+    fn refuse_kv(&self) -> Result<(), StoreError> {
+        match self.kv_refuses.get() {
+            true => Err(StoreError::Other("READONLY You can't write against a read only replica.".into())),
+            false => Ok(()),
+        }
+    }
+
     fn wrote(&self, key: &str, value: Option<Vec<u8>>) {
         if self.kv_lag.get() > 0 {
             self.kv_writes.borrow_mut().entry(key.into()).or_default().push((self.now.get(), value));
@@ -477,12 +488,14 @@ impl Kv for Fake {
         if self.world.kv_fails.get() {
             return Err(StoreError::Busy("429".into()));
         }
+        self.world.refuse_kv()?;
         self.world.wrote(key, Some(value.clone()));
         self.world.kv.borrow_mut().insert(key.into(), value);
         Ok(())
     }
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         bump(&self.world.kv_deletes);
+        self.world.refuse_kv()?;
         self.world.wrote(key, None);
         self.world.kv.borrow_mut().remove(key);
         Ok(())
@@ -537,6 +550,9 @@ impl Sql for Fake {
     }
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
         bump(&self.world.batches);
+        if self.world.sql_refuses.get() {
+            return Err(StoreError::Other("attempt to write a readonly database".into()));
+        }
         let command = |sql| self.execute(&Statement { sql: Text::plain(sql), params: vec![] });
         command("BEGIN")?;
         match statements.iter().try_fold(Vec::new(), |_, s| self.execute(s)) {

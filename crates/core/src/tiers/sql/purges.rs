@@ -10,8 +10,12 @@ use crate::time::{Timestamp, millis};
 /// The most rows in the log: more than any instance reads of it.
 const MOST_ROWS: i64 = 10_000;
 
-/// The most invalidations that are read at once: L1 is emptied of them anyway, if late.
+/// The most invalidations that are read at once: L1 is emptied of them anyway, if late. As many of those that L1 has refused: past it
+/// L1 is not believed of any key.
 const MOST_LIVES: i64 = 1024;
+
+/// How far the clocks of instances may be apart, in milliseconds.
+pub(in crate::tiers) const SKEW_MS: u64 = 5_000;
 
 /// A target that is purged again needs no older row; a soft purge takes nothing from a hard one.
 const REPLACE: Text =
@@ -19,11 +23,12 @@ const REPLACE: Text =
 const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT value, ?2, ?3 FROM json_each(?1)");
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows, in the order of what they are for, when the newest was that had no room, and whether the log ends before what was
-/// read of it, so that it was made anew; what is NULL tells an invalidation
-/// from a purge.
+/// read of it, so that it was made anew; what is NULL tells an invalidation from a purge. Of those that L1 has refused the rows last
+/// longer.
 const NEWER: Text = Text::plain(
     "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) AS newest \
-     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 ORDER BY until DESC LIMIT ?4) AS lives \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 AND until <= ?5 ORDER BY until DESC LIMIT ?4) AS lives \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?6 ORDER BY until DESC LIMIT ?4) AS kept \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
      UNION ALL SELECT -1, '', last, 0 FROM (SELECT max(seq) AS last FROM purges) AS made WHERE last < ?1 \
      ORDER BY 2",
@@ -45,6 +50,10 @@ pub(in crate::tiers) struct News {
     pub anew: bool,
     /// URLs with the lives that invalidations began.
     pub lives: Vec<(Key, u64)>,
+    /// Those of them that L1 has refused, and until when it may show what they removed.
+    pub kept: Vec<(Key, Timestamp)>,
+    /// Whether there may be more of these.
+    pub more_kept: bool,
 }
 
 /// Writes a purge into the log. Returns its number; `None` where L2 did not take it.
@@ -66,17 +75,22 @@ pub(in crate::tiers) async fn append<H: Host>(
     }
 }
 
-/// What came into the log after `seen`, the newest `most` of it, and the invalidations that go on past `until`.
+/// What came into the log after `seen`, the newest `most` of it, and the invalidations since the log was `read`, or all.
 pub(in crate::tiers) async fn newer<H: Host>(
     tiers: &Tiers<'_, H>,
     seen: i64,
-    until: Timestamp,
+    read: Option<Timestamp>,
     most: usize,
+    now: Timestamp,
 ) -> Option<News> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let params = vec![Value::Integer(seen), Value::Integer(most), Value::Integer(until.0), Value::Integer(MOST_LIVES)];
+    let since = |stay| read.map(|read| read.plus_millis(stay).minus_millis(2 * SKEW_MS));
+    let short = now.plus_millis(GONE_MS + SKEW_MS);
+    let after = since(GONE_MS).unwrap_or(now);
+    let kept = since(tiers.kept_ms()).map_or(short, |since| since.max(short));
+    let params = [seen, most, after.0, MOST_LIVES, short.0, kept.0].map(Value::Integer).to_vec();
     let rows = query(tiers, Statement { sql: NEWER, params }).await?;
-    let mut news = News { purges: Vec::new(), before: None, anew: false, lives: Vec::new() };
+    let mut news = News { purges: vec![], before: None, anew: false, lives: vec![], kept: vec![], more_kept: false };
     for row in rows {
         let Ok([Value::Integer(number), Value::Text(what), Value::Integer(at), soft]) = <[Value; 4]>::try_from(row)
         else {
@@ -88,9 +102,16 @@ pub(in crate::tiers) async fn newer<H: Host>(
             Value::Integer(soft) => {
                 news.purges.push((number, Target::from_text(what), Times::of(Timestamp(at), soft != 0)));
             }
-            _ => news.lives.extend(Key::from_text(&what).zip(u64::try_from(number).ok())),
+            _ => {
+                let Some((key, life)) = Key::from_text(&what).zip(u64::try_from(number).ok()) else { continue };
+                news.lives.push((key, life));
+                if Timestamp(at) > short {
+                    news.kept.push((key, Timestamp(at)));
+                }
+            }
         }
     }
+    news.more_kept = i64::try_from(news.kept.len()).is_ok_and(|kept| kept >= MOST_LIVES);
     Some(news)
 }
 
