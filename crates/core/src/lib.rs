@@ -15,7 +15,7 @@
 //! The core has no I/O, no clock and no platform: a [`host::Host`] lends it those. [`Proxy`] is the front door.
 //!
 //! Floors, from the top: `proxy`, `admin`; `upstream`, `tiers`, `report`; `rules`, `purge`, `watch`; `key`, `entry`, `decision`, `config`,
-//! `host`, `message`, `meter`, `fields`, `json`, `time`. A room imports only from below, but for a few names: an entry holds the times that
+//! `host`, `message`, `meter`, `fields`, `time`. A room imports only from below, but for a few names: an entry holds the times that
 //! [`rules::freshness`] defines and the marks that [`purge`] does, a key normalises what it is made of as [`rules`] do, and the
 //! configuration checks tags as [`purge`] does, and pointers as [`watch`] does.
 #![deny(missing_docs)]
@@ -28,7 +28,6 @@ pub mod entry;
 pub mod fields;
 pub mod hex;
 pub mod host;
-pub mod json;
 pub mod key;
 pub mod log;
 pub mod message;

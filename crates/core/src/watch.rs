@@ -9,9 +9,9 @@ pub mod pointer;
 use crate::config::Watch;
 use crate::decision::Unread;
 use crate::hex;
-use crate::json::{self, Value};
 use crate::purge::fields::is_tag;
 use crate::time::millis;
+use serde_json::Value;
 use std::cmp::Ordering;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
@@ -124,7 +124,9 @@ impl Seen {
 /// # Errors
 /// [`Unread`] where it says nothing at all.
 pub fn news<'a>(watch: &'a Watch, document: &[u8], etag: Option<&str>, seen: &Seen) -> Result<News<'a>, Unread> {
-    let document = json::read(document).map_err(|_| Unread::NotJson)?;
+    // A parser may ignore a byte order mark (RFC 8259 8.1).
+    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
+    let document: Value = serde_json::from_slice(document).map_err(|_| Unread::NotJson)?;
     let etag = etag.filter(|etag| (1..=MAX_ETAG).contains(&etag.len()) && etag.bytes().all(|b| b.is_ascii_graphic()));
     let seen_now = Seen { etag: etag.map(String::from), ..Seen::default() };
     let mut news = News { changed: Vec::new(), seen: seen_now, missing: Vec::new(), invalid: 0 };
@@ -148,11 +150,10 @@ pub fn news<'a>(watch: &'a Watch, document: &[u8], etag: Option<&str>, seen: &Se
             news.seen.add(id, "", 0);
         }
         for (name, value) in found {
-            let tag = std::str::from_utf8(name).ok().filter(|name| is_tag(&named(name)) && (!many || !name.is_empty()));
-            let Some(name) = tag else {
+            if !is_tag(&named(name)) || many && name.is_empty() {
                 news.invalid += 1;
                 continue;
-            };
+            }
             let digest = digest(value);
             news.seen.add(id, name, digest);
             if seen.digest(id, name) != Some(digest) {
@@ -189,21 +190,23 @@ fn hash(before: u64, bytes: &[u8]) -> u64 {
     xxh3_64(&(u128::from(before) << 64 | u128::from(xxh3_64(bytes))).to_le_bytes())
 }
 
-/// Of a value, whatever its form. It goes as deep as [`json::MAX_DEPTH`].
-fn digest(value: &Value<'_>) -> u64 {
+/// Of a value, whatever its form. It goes as deep as serde_json reads: 128 levels.
+fn digest(value: &Value) -> u64 {
     match value {
         Value::Null => hash(0, b""),
-        Value::Boolean(is) => hash(1, &[u8::from(*is)]),
-        Value::Number(number) => match (number.parse::<i64>(), number.parse::<u64>()) {
-            (Ok(n), _) => hash(2, &n.to_le_bytes()),
-            (_, Ok(n)) => hash(3, &n.to_le_bytes()),
-            _ => hash(4, decimal(number).as_deref().unwrap_or(number).as_bytes()),
+        Value::Bool(is) => hash(1, &[u8::from(*is)]),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_str()) {
+            (Some(n), _, _) => hash(2, &n.to_le_bytes()),
+            (_, Some(n), _) => hash(3, &n.to_le_bytes()),
+            // As it was written: a double would not tell all of them apart.
+            (_, _, text) => hash(4, decimal(text).as_deref().unwrap_or(text).as_bytes()),
         },
-        Value::Text(text) => hash(5, text),
+        Value::String(text) => hash(5, text.as_bytes()),
         Value::Array(values) => values.iter().fold(hash(6, b""), |all, value| hash(all, &digest(value).to_le_bytes())),
         Value::Object(members) => {
             // A sum has no order.
-            let sum = |all: u64, (name, value): (&Vec<u8>, &Value<'_>)| all.wrapping_add(hash(digest(value), name));
+            let sum =
+                |all: u64, (name, value): (&String, &Value)| all.wrapping_add(hash(digest(value), name.as_bytes()));
             hash(7, &members.iter().fold(0, sum).to_le_bytes())
         }
     }

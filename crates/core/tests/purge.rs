@@ -224,9 +224,12 @@ fn a_document_says_what_is_to_be_purged_or_what_is_wrong_with_it() {
     let long = format!(r#"{{"urls":["/{}"]}}"#, "a".repeat(4096));
     let many = format!(r#"{{"tags":[{}]}}"#, vec!["\"t\""; MAX_TARGETS + 1].join(","));
     for (text, why) in [
-        ("", "not the document of a purge: at byte 0: expected {"),
-        (r#"{"tag":["t"]}"#, "at byte 6: \"tag\" is none of urls, prefixes, tags, groups, everything, soft"),
-        (r#"{"tags":"t"}"#, "at byte 8: expected ["),
+        ("", "not the document of a purge: EOF while parsing a value at line 1 column 0"),
+        (
+            r#"{"tag":["t"]}"#,
+            "unknown field `tag`, expected one of `urls`, `prefixes`, `tags`, `groups`, `everything`, `soft` at line 1 column 6",
+        ),
+        (r#"{"tags":"t"}"#, "invalid type: string \"t\", expected a sequence at line 1 column 11"),
         ("{}", "it names nothing; add urls, prefixes, tags, groups, or \"everything\": true"),
         (r#"{"soft":true,"everything":false}"#, "it names nothing"),
         (r#"{"tags":["t","a b"]}"#, "tags[1]: no tag"),

@@ -5,7 +5,6 @@ use serde_json::json;
 use std::time::Duration;
 use terrace_core::config::Watch;
 use terrace_core::decision::Unread;
-use terrace_core::json;
 use terrace_core::watch::{MAX_VALUES, Seen, news, pause, pointer};
 
 fn watch(tags: &[(&str, &str)]) -> Watch {
@@ -27,32 +26,16 @@ fn changes(watch: &Watch, documents: &[&str]) -> Vec<Vec<String>> {
     each.collect()
 }
 
-/// In serde_json's words.
-fn document_of(value: &json::Value<'_>) -> serde_json::Value {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    match value {
-        json::Value::Null => serde_json::Value::Null,
-        json::Value::Boolean(is) => (*is).into(),
-        json::Value::Number(number) => serde_json::from_str(number).unwrap(),
-        json::Value::Text(bytes) => text(bytes).into(),
-        json::Value::Array(values) => values.iter().map(document_of).collect(),
-        json::Value::Object(members) => members.iter().map(|(name, value)| (text(name), document_of(value))).collect(),
-    }
-}
-
 #[test]
 fn a_pointer_finds_what_the_rfc_says() {
     let document = json!({
         "foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8,
         "~1": 9, "each": { "x": { "v": 10 }, "y": { "v": 11 }, "z": {} }, "none": {},
     });
-    let document = document.to_string();
-    let document = json::read(document.as_bytes()).unwrap();
-    let plain = document_of(&document);
-    let one = |value: serde_json::Value| Some(vec![("", value)]);
+    let one = |value| Some(vec![("", value)]);
     // Pointer, what it finds, section.
     for (pointer, found, section) in [
-        ("", one(plain), "5 the whole document"),
+        ("", one(document.clone()), "5 the whole document"),
         ("/foo", one(json!(["bar", "baz"])), "5"),
         ("/foo/0", one(json!("bar")), "4 an array index"),
         ("/foo/1", one(json!("baz")), "4"),
@@ -80,8 +63,7 @@ fn a_pointer_finds_what_the_rfc_says() {
     ] {
         assert_eq!(pointer::check(pointer), Ok(()), "{section}: {pointer}");
         let values = pointer::find(&document, pointer);
-        let text = |name| std::str::from_utf8(name).unwrap();
-        let values = values.map(|all| all.into_iter().map(|(name, value)| (text(name), document_of(value))).collect());
+        let values = values.map(|all| all.into_iter().map(|(name, value)| (name, value.clone())).collect());
         assert_eq!(values, found, "{section}: {pointer}");
     }
     for (no_pointer, section) in [
@@ -132,9 +114,6 @@ fn a_tag_is_purged_when_its_value_changes_and_only_then() {
         (r#"{"docs":{"updated":1e99999999999999999999}}"#, r#"{"docs":{"updated":1e99999999999999999998}}"#, &["docs"]),
         (r#"{"docs":{"updated":12.50e3}}"#, r#"{"docs":{"updated":0.125E+5}}"#, none),
         (r#"{"docs":{"updated":0.0}}"#, r#"{"docs":{"updated":0e5}}"#, none),
-        // RFC 8259 8.2: halves of surrogate pairs.
-        (r#"{"docs":{"updated":"\ud800"}}"#, r#"{"docs":{"updated":"\ud801"}}"#, &["docs"]),
-        (r#"{"docs":{"updated":{"\ud800":1}}}"#, r#"{"docs":{"updated":{"\ud801":1}}}"#, &["docs"]),
         (r#"{"docs":{"updated":"\u00e4"}}"#, r#"{"docs":{"updated":"ä"}}"#, none),
     ] {
         let said = changes(&watched, &[before, after]);
@@ -233,10 +212,11 @@ fn a_document_that_says_nothing_is_told_why() {
         ("<html>", Some(Unread::NotJson)),
         ("{\"a\":1} x", Some(Unread::NotJson)),
         (deep.as_str(), Some(Unread::NotJson)),
-        // RFC 8259 8.1, 6 and 8.2: what some parsers do not take.
+        // RFC 8259 8.1 and 6: what some parsers do not take.
         ("\u{feff}{\"a\":1}", None),
         ("{\"a\":1e400}", None),
-        (r#"{"a":"\ud800"}"#, None),
+        // 8.2: half of a character is none.
+        (r#"{"a":"\ud800"}"#, Some(Unread::NotJson)),
         ("null", None),
         // With the `*` itself.
         (many(MAX_VALUES - 1).as_str(), None),

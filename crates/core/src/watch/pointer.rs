@@ -1,6 +1,6 @@
 //! JSON Pointer (RFC 6901), with one step of our own: `*` stands for each member of an object, once at most.
 
-use crate::json::Value;
+use serde_json::Value;
 
 /// What stands for each member.
 const EACH: &str = "*";
@@ -31,29 +31,15 @@ pub fn is_many(pointer: &str) -> bool {
 
 /// The values that a pointer finds, each with the name of the member that `*` stands for, or the empty name where there is no `*`
 /// in it; `None` where it finds nothing (RFC 6901 4). With `*`, an object without members is a find of no values, and one of which no member has the rest is none.
-pub fn find<'a, 'd>(document: &'a Value<'d>, pointer: &str) -> Option<Vec<(&'a [u8], &'a Value<'d>)>> {
+pub fn find<'a>(document: &'a Value, pointer: &str) -> Option<Vec<(&'a str, &'a Value)>> {
     let Some((before, after)) = parts(pointer) else {
-        return follow(document, pointer).map(|value| vec![(&b""[..], value)]);
+        return document.pointer(pointer).map(|value| vec![("", value)]);
     };
-    let Value::Object(members) = follow(document, before)? else { return None };
+    let members = document.pointer(before)?.as_object()?;
     let found: Vec<_> =
-        members.iter().filter_map(|(name, member)| Some((name.as_slice(), follow(member, after)?))).collect();
+        members.iter().filter_map(|(name, member)| Some((name.as_str(), member.pointer(after)?))).collect();
     // Of members that all lack the rest, it is the rest that is wrong.
     (members.is_empty() || !found.is_empty()).then_some(found)
-}
-
-/// The one value that a pointer without `*` finds (RFC 6901 4).
-fn follow<'a, 'd>(document: &'a Value<'d>, pointer: &str) -> Option<&'a Value<'d>> {
-    pointer.split('/').skip(1).try_fold(document, |value, step| {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        match value {
-            Value::Object(members) => members.get(step.as_bytes()),
-            Value::Array(values) if step == "0" || !step.starts_with(['0', '+']) => {
-                values.get(step.parse::<usize>().ok()?)
-            }
-            _ => None,
-        }
-    })
 }
 
 /// What is before `/*`, and behind it.
