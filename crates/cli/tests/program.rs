@@ -274,7 +274,10 @@ fn purge_says_when_it_holds_or_why_it_does_not() {
     }
     // It holds, and can hardly be what is meant.
     let (code, out, said) = purge("sesame", &["--url", "http://127.0.0.1:9/x"]);
-    assert!(code == 0 && out.starts_with("purge ") && said.contains("urls[0]: this is the API's own host"), "{out} {said}");
+    assert!(
+        code == 0 && out.starts_with("purge ") && said.contains("urls[0]: this is the API's own host"),
+        "{out} {said}"
+    );
     for (token, more, says) in [
         ("wrong", ["--tag", "a"], "401 Unauthorized: This takes the admin token"),
         ("sesame", ["--tag", "a b"], "tags[0]"),

@@ -15,6 +15,7 @@ pub const ALL: &[Behaviour] = behaviours![
     a_member_that_changes_purges_the_tag_of_its_name,
     a_document_that_says_the_same_in_other_words_purges_nothing,
     a_document_that_fails_purges_nothing_until_it_says_what_has_changed,
+    a_number_that_no_double_holds_is_told_apart,
     what_changed_while_nothing_ran_is_purged_after_the_start,
     a_document_is_asked_for_by_its_etag_and_with_the_secret_fields,
     a_soft_watch_lets_what_has_changed_go_out_while_the_origin_is_down
@@ -118,6 +119,14 @@ async fn a_document_that_fails_purges_nothing_until_it_says_what_has_changed(wor
         terrace.get("/a").await.has_body(a.text());
     }
     document.says(200, r#"{"a":100,"b":1}"#);
+    changes(&terrace, "/a", &a).await;
+    terrace.get("/b").await.has_body(b.text());
+}
+
+async fn a_number_that_no_double_holds_is_told_apart(world: World) {
+    let (_origin, terrace, document) = watched(&world, "", "\u{feff}{\"a\":1234567890123456789012,\"b\":1e400}").await;
+    let (a, b) = (terrace.warm("/a").await, terrace.warm("/b").await);
+    document.says(200, r#"{"a":1234567890123456789013, "b":1e400}"#);
     changes(&terrace, "/a", &a).await;
     terrace.get("/b").await.has_body(b.text());
 }
