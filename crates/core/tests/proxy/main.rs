@@ -20,6 +20,7 @@ mod partial;
 mod purge;
 mod purge_answer;
 mod room;
+mod soft;
 mod tend;
 mod tiers;
 mod variance;
