@@ -6,10 +6,10 @@ use crate::serve::say;
 use crate::settings;
 use std::fmt::Write;
 use std::time::Duration;
-use terrace_core::config::{Admit, CacheMode, Config, Policy};
+use terrace_core::config::{Admit, CacheMode, Collapse, Config, Policy, RequestDirectives, SetCookie};
 
-/// The most routes that are shown, so that the summary stays on one screen.
-const ROUTES_SHOWN: usize = 12;
+/// The most lines of routes that are shown, so that the summary stays on one screen.
+const ROUTE_LINES: usize = 12;
 
 /// The most watched documents that are shown, for the same reason.
 const WATCHES_SHOWN: usize = 4;
@@ -39,6 +39,10 @@ fn summary(config: &Config) -> String {
     if !secrets.is_empty() {
         line("secrets", format!("{}, from the environment", secrets.join(", ")));
     }
+    if let Some(l0) = &config.l0 {
+        let (each, all) = (size(l0.max_size), size(l0.size));
+        line("L0", format!("up to {each} each, for up to {}, {all} in all in each instance", duration(l0.max_ttl)));
+    }
     let l1 = &config.l1;
     let admit = match l1.admit {
         Admit::Auto => "admits as the host finds cheap",
@@ -57,16 +61,25 @@ fn summary(config: &Config) -> String {
     if let Some(more) = config.watches.len().checked_sub(WATCHES_SHOWN).filter(|more| *more > 0) {
         line("", format!("and {more} more watched documents"));
     }
-    for route in config.routes.iter().take(ROUTES_SHOWN) {
-        line("route", format!("{:<24} {}", route.pattern, policy(&route.policy)));
+    let (mut shown, mut left) = (0, ROUTE_LINES);
+    for route in &config.routes {
+        let (does, more) = (policy(&route.policy), details(&route.policy));
+        let Some(rest) = left.checked_sub(1 + usize::from(!more.is_empty())) else { break };
+        (shown, left) = (shown + 1, rest);
+        line("route", format!("{:<24} {does}", route.pattern));
+        if !more.is_empty() {
+            line("", format!("  {more}"));
+        }
     }
-    if let Some(more) = config.routes.len().checked_sub(ROUTES_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = config.routes.len().checked_sub(shown).filter(|more| *more > 0) {
         line("", format!("and {more} more routes"));
     }
-    line(
-        if config.routes.is_empty() { "route" } else { "" },
-        format!("{:<24} {}", "everything else", policy(&config.default_policy)),
-    );
+    let first = if config.routes.is_empty() { "route" } else { "" };
+    line(first, format!("{:<24} {}", "everything else", policy(&config.default_policy)));
+    let more = details(&config.default_policy);
+    if !more.is_empty() {
+        line("", format!("  {more}"));
+    }
     text
 }
 
@@ -81,11 +94,61 @@ fn policy(policy: &Policy) -> String {
         Some(ttl) => format!("{} instead of what the origin says", duration(ttl)),
         None => format!("as the origin says, else {}", duration(policy.default_ttl)),
     };
+    let collapse = match policy.collapse {
+        Collapse::Off => "each request asks for itself",
+        Collapse::Local => "one of an instance asks for all",
+        Collapse::Global => "one of all instances asks for all",
+    };
     format!(
-        "{mode}fresh {ttl}; stale {} while refreshing, {} if the origin fails",
+        "{mode}fresh {ttl}; stale {} while refreshing, {} if the origin fails; {collapse}",
         duration(policy.stale_while_revalidate),
         duration(policy.stale_if_error)
     )
+}
+
+/// What else is in force there: what objects are told apart and purged by, and what is stored that usually is not.
+fn details(policy: &Policy) -> String {
+    if policy.cache == CacheMode::Off {
+        return String::new();
+    }
+    let mut parts = Vec::new();
+    let mut part = |what: &str, names: &[String]| {
+        if !names.is_empty() {
+            parts.push(format!("{what} {}", names.join(", ")));
+        }
+    };
+    let key = &policy.key;
+    part("key has", &policy.vary);
+    match &policy.query.allow {
+        Some(names) if names.is_empty() => part("no parameters", &["of the query".into()]),
+        names => part("parameters only", names.as_deref().unwrap_or_default()),
+    }
+    part("parameters without", &policy.query.ignore);
+    if policy.query.sort {
+        part("parameters", &["in any order".into()]);
+    }
+    match &key.cookies {
+        Some(names) if names.is_empty() => part("no cookies", &["at the origin".into()]),
+        names => part("cookies", names.as_deref().unwrap_or_default()),
+    }
+    part("language of", &key.language);
+    part("tenant by", key.tenant.as_slice());
+    if let Some(content) = &key.content {
+        part(&format!("content up to {} of", size(content.max_size)), &content.methods);
+    }
+    part("tags", &policy.tags);
+    let kept: Vec<_> =
+        policy.negative_ttl.iter().map(|(status, ttl)| format!("{status} for {}", duration(*ttl))).collect();
+    part("errors", &kept);
+    match policy.set_cookie {
+        SetCookie::Never => {}
+        SetCookie::Strip => part("stored without", &["Set-Cookie".into()]),
+        SetCookie::Store => part("stored with", &["Set-Cookie".into()]),
+    }
+    if policy.request_directives == RequestDirectives::Honour {
+        part("clients'", &["Cache-Control is honoured".into()]);
+    }
+    parts.join("; ")
 }
 
 /// In the largest unit that says it exactly, as terrace.toml would.
@@ -123,6 +186,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_force_on_a_route_is_shown() {
+        let text = "[origin]\nurl = \"https://api.example.org\"\n[cache]\ncollapse = \"off\"\n[tiers.l0]\n\
+                    [[route]]\nmatch = \"/a*\"\nttl = \"1h\"\nvary = [\"x-part\"]\ntags = [\"a\", \"b\"]\n\
+                    query = { allow = [\"page\"], ignore = [\"utm_*\"], sort = true }\ncollapse = \"global\"\n\
+                    key = { cookies = [\"plan\"], language = [\"en\", \"de\"], tenant = \"header:x-tenant\", content = \"64KiB\" }\n\
+                    negative_ttl = { 404 = \"10s\" }\nset_cookie = \"strip\"\nrequest_directives = \"honour\"\n\
+                    stale_while_revalidate = \"5s\"\nstale_if_error = \"7d\"\n\
+                    [[route]]\nmatch = \"/off*\"\ncache = \"off\"\n[[route]]\nmatch = \"/none*\"\nquery = { allow = [] }\n";
+        let said = summary(&Config::parse(text, "terrace.toml").unwrap_or_else(|why| panic!("{why}")));
+        let lines: Vec<&str> = said.lines().collect();
+        let at = lines.iter().position(|line| line.contains("/a*")).unwrap();
+        assert_eq!(
+            lines[at..],
+            [
+                "  route    /a*                      fresh 1h instead of what the origin says; stale 5s while refreshing, 7d if the \
+                 origin fails; one of all instances asks for all",
+                "             key has x-part; parameters only page; parameters without utm_*; parameters in any order; cookies plan; \
+                 language of en, de; tenant by x-tenant; content up to 64KiB of QUERY; tags a, b; errors 404 for 10s; stored \
+                 without Set-Cookie; clients' Cache-Control is honoured",
+                "  route    /off*                    not cached",
+                "  route    /none*                   fresh as the origin says, else 0s; stale 30s while refreshing, 1d if the origin \
+                 fails; each request asks for itself",
+                "             no parameters of the query",
+                "           everything else          fresh as the origin says, else 0s; stale 30s while refreshing, 1d if the origin \
+                 fails; each request asks for itself",
+            ],
+            "{said}"
+        );
+        assert!(said.contains("L0       up to 64KiB each, for up to 10s, 8MiB in all in each instance"), "{said}");
+    }
+
+    #[test]
     fn the_summary_fits_a_screen() {
         let mut config = Config::parse("[origin]\nurl = \"https://api.example.org\"\n", "terrace.toml").unwrap();
         let route = terrace_core::config::Route { pattern: "/a*".into(), policy: config.default_policy.clone() };
@@ -130,9 +225,14 @@ mod tests {
         let tags = vec![("a".to_string(), "/a".to_string()), ("b-*".to_string(), "/b/*".to_string())];
         let every = Duration::from_secs(60);
         config.watches = vec![terrace_core::config::Watch { url: "/updated".into(), every, tags, soft: false }; 16];
+        let text = summary(&config);
+        assert!(text.lines().count() < 24 && text.contains("and 988 more routes"), "{text}");
+        for route in &mut config.routes {
+            route.policy.tags = vec!["t".into()];
+        }
         let summary = summary(&config);
         assert!(summary.lines().count() < 24, "{summary}");
         assert!(summary.contains("every 1m, purges a, b-*") && summary.contains("and 12 more watched"), "{summary}");
-        assert!(summary.contains("https://api.example.org/") && summary.contains("and 988 more routes"), "{summary}");
+        assert!(summary.contains("https://api.example.org/") && summary.contains("and 994 more routes"), "{summary}");
     }
 }

@@ -5,8 +5,10 @@
 
 pub mod fields;
 mod index;
+mod times;
 
-pub use index::{Index, Times};
+pub use index::Index;
+pub use times::Times;
 
 use crate::rules::freshness::Freshness;
 use crate::time::Timestamp;
@@ -196,10 +198,21 @@ impl Target {
 pub enum Fate {
     /// No purge hits it.
     Lives,
-    /// A soft purge made it stale then.
+    /// A soft purge made it stale then, the first one since it was asked for.
     StaleSince(Timestamp),
     /// A hard purge removed it.
     Dead,
+}
+
+impl Fate {
+    /// What becomes of what meets both.
+    fn and(self, other: Fate) -> Fate {
+        match (self, other) {
+            (Fate::Dead, _) | (_, Fate::Dead) => Fate::Dead,
+            (Fate::StaleSince(one), Fate::StaleSince(other)) => Fate::StaleSince(one.min(other)),
+            (Fate::Lives, fate) | (fate, Fate::Lives) => fate,
+        }
+    }
 }
 
 /// Freshness after a soft purge: what is fresh has been stale since then, with the stale windows that it always had.

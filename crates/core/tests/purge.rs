@@ -176,15 +176,43 @@ fn a_target_is_for_the_entries_that_have_it() {
 
 #[test]
 fn what_was_asked_for_no_later_than_the_purge_is_hit() {
-    let both = Times::of(Timestamp(10), false).and(Times::of(Timestamp(20), true));
+    let all = [(20, true), (10, false), (30, true), (5, true)];
+    let both = all.into_iter().fold(Times::NONE, |all, (at, soft)| all.and(Times::of(Timestamp(at), soft)));
     for (asked, fate) in [
-        (9, Fate::Dead),
+        (4, Fate::Dead),
         (10, Fate::Dead),
         (11, Fate::StaleSince(Timestamp(20))),
         (20, Fate::StaleSince(Timestamp(20))),
-        (21, Fate::Lives),
+        // The first one since it was asked for.
+        (21, Fate::StaleSince(Timestamp(30))),
+        (30, Fate::StaleSince(Timestamp(30))),
+        (31, Fate::Lives),
     ] {
         assert_eq!(both.fate(Timestamp(asked)), fate, "{asked}");
+    }
+}
+
+#[test]
+fn of_many_soft_purges_those_are_remembered_that_tell_since_when() {
+    // Every so often, so many times, and how much later than it is something may seem stale, in seconds.
+    for (every, times, most, slack) in
+        [(1, 3600, 60, 600), (60, 2800, 84, 7200), (3600, 1000, 84, 172_800), (7, 8, 9, 5)]
+    {
+        let (mut index, target) = (Index::default(), Target::tag("t"));
+        let mut marks = Fields::new();
+        marks.append("xkey", "t");
+        let (marks, _) = self::marks(URL, &[], &marks);
+        let mut forgotten = 0;
+        for n in 1..=times {
+            forgotten += index.add(target.clone(), Times::of(Timestamp(n * every * 1000), true)).len() as i64;
+        }
+        assert!(times - forgotten <= most, "{every}: {} of {times}", times - forgotten);
+        for n in 1..=times {
+            let at = n * every * 1000;
+            let Fate::StaleSince(since) = index.fate(&marks, Timestamp(at)) else { panic!("{every} {n}") };
+            assert!((at..=at + slack * 1000).contains(&since.0), "{every} {n}: {since:?}");
+        }
+        assert_eq!(index.fate(&marks, Timestamp(times * every * 1000 + 1)), Fate::Lives);
     }
 }
 
@@ -359,13 +387,18 @@ proptest! {
                 _ => Target::many(&full),
             };
             let times = Times::of(Timestamp(at), soft);
-            index.add(target.clone(), times);
+            index.add(target.clone(), times.clone());
             if target.is_for(&marks) {
                 plain = plain.and(times);
             }
         }
-        prop_assert_eq!(index.times(&marks), plain);
-        prop_assert_eq!(index.fate(&marks, Timestamp(requested)), plain.fate(Timestamp(requested)));
+        prop_assert_eq!(index.times(&marks).newest(), plain.newest());
+        match (index.fate(&marks, Timestamp(requested)), plain.fate(Timestamp(requested))) {
+            // It need not remember all of them.
+            (Fate::StaleSince(since), Fate::StaleSince(first)) => prop_assert!(since >= first, "{:?} {:?}", since, first),
+            (fate, plain) => prop_assert_eq!(fate, plain),
+        }
+        prop_assert_eq!(index.is_for(&marks), plain != Times::NONE);
     }
 
     #[test]

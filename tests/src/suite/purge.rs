@@ -13,6 +13,9 @@ pub const ALL: &[Behaviour] = behaviours![
     a_purge_takes_the_token,
     a_wrong_document_is_told_what_is_wrong_with_it,
     a_purge_by_tag_url_prefix_or_group_removes_what_it_names_and_nothing_else,
+    a_url_with_the_other_scheme_is_purged_as_well,
+    the_answer_says_how_much_is_hit_and_what_can_hardly_be_meant,
+    what_is_under_terrace_never_reaches_the_origin_however_it_is_written,
     a_purge_of_everything_removes_all_there_is,
     a_purge_of_a_url_hits_all_its_variants,
     a_purge_holds_everywhere_within_the_poll,
@@ -92,6 +95,7 @@ async fn a_wrong_document_is_told_what_is_wrong_with_it(world: World) {
         ("{}", "it names nothing"),
         ("{\"tags\":[\"a b\"]}", "tags[0]"),
         ("{\"urls\":[\"a.test\"]}", "urls[0]"),
+        ("{\"prefixes\":[\"/a/*\"]}", "prefixes[0]: this is no pattern"),
     ] {
         let refused = terrace.send(&purge(document)).await;
         refused.is_problem(400);
@@ -129,6 +133,56 @@ async fn a_purge_by_tag_url_prefix_or_group_removes_what_it_names_and_nothing_el
             assert_eq!(after.is_miss(), name == *gone, "{n}: {document}: {name}: {after:?}");
         }
     }
+}
+
+async fn a_url_with_the_other_scheme_is_purged_as_well(world: World) {
+    let (_origin, terrace) = numbered(&world, "").await;
+    for document in ["{\"urls\":[\"https://terrace.test/a\"]}", "{\"prefixes\":[\"https://terrace.test/\"]}"] {
+        let before = terrace.warm("/a").await.text();
+        purged(&terrace, document).await;
+        let after = terrace.get("/a").await;
+        assert!(after.is_miss() && after.text() != before, "{document}: {after:?}");
+    }
+}
+
+async fn the_answer_says_how_much_is_hit_and_what_can_hardly_be_meant(world: World) {
+    let (origin, terrace) = numbered(&world, "").await;
+    for path in ["/a", "/b", "/c/1"] {
+        terrace.warm(path).await;
+    }
+    let said = async |document: &str| -> serde_json::Value {
+        let answer = terrace.send(&purge(document)).await;
+        serde_json::from_slice(&answer.has_status(200).body).unwrap_or_else(|_| panic!("{answer:?}"))
+    };
+    // L2 may have them a moment after they are answered from L1.
+    for _ in 0..100 {
+        if said("{\"tags\":[\"no-such-tag\"]}").await["looked_at"] == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let of_the_api = format!("{{\"urls\":[\"{}/b\"]}}", origin.url());
+    for (document, matched) in [
+        ("{\"tags\":[\"all\"],\"soft\":true}", 3),
+        ("{\"tags\":[\"Tag-a\"]}", 0),
+        ("{\"tags\":[\"tag-a\"]}", 1),
+        ("{\"urls\":[\"https://terrace.test/b\"],\"soft\":true}", 1),
+        ("{\"prefixes\":[\"/c\"],\"soft\":true}", 1),
+        (&of_the_api, 0),
+    ] {
+        let answer = said(document).await;
+        assert!(answer["matched"] == matched && answer["all_looked_at"] == true, "{document}: {answer}");
+        assert_eq!(answer["warnings"].is_array(), document == of_the_api, "{document}: {answer}");
+    }
+}
+
+async fn what_is_under_terrace_never_reaches_the_origin_however_it_is_written(world: World) {
+    let (origin, terrace) = numbered(&world, "").await;
+    for path in ["/%5fterrace/x", "/_%74errace/purge/x", "/%5Fterrace"] {
+        terrace.get(path).await.is_problem(404);
+    }
+    terrace.get("/%5fterrace/purge").await.is_problem(401);
+    assert_eq!(origin.seen().len(), 0);
 }
 
 async fn a_purge_of_everything_removes_all_there_is(world: World) {

@@ -15,13 +15,17 @@ pub const ALL: &[Behaviour] = behaviours![
     a_member_that_changes_purges_the_tag_of_its_name,
     a_document_that_says_the_same_in_other_words_purges_nothing,
     a_document_that_fails_purges_nothing_until_it_says_what_has_changed,
+    a_number_that_no_double_holds_is_told_apart,
     what_changed_while_nothing_ran_is_purged_after_the_start,
     a_document_is_asked_for_by_its_etag_and_with_the_secret_fields,
     a_soft_watch_lets_what_has_changed_go_out_while_the_origin_is_down
 ];
 
-pub const BY_CLOCK: &[Behaviour] =
-    behaviours![a_document_is_asked_for_though_nobody_asks_for_anything; if |host| host == Host::Wasmtime];
+pub const BY_CLOCK: &[Behaviour] = behaviours![
+    a_document_is_asked_for_though_nobody_asks_for_anything,
+    what_was_purged_as_it_should_be_is_no_warning_in_the_log;
+    if |host| host == Host::Wasmtime
+];
 
 /// A document is asked for every second, and a purge holds everywhere after another.
 const WATCH: &str = "headers = { \"x-key\" = \"k\" }\n[cache]\nstale_while_revalidate = \"0s\"\n[purge]\npoll = \"1s\"\n\
@@ -122,6 +126,14 @@ async fn a_document_that_fails_purges_nothing_until_it_says_what_has_changed(wor
     terrace.get("/b").await.has_body(b.text());
 }
 
+async fn a_number_that_no_double_holds_is_told_apart(world: World) {
+    let (_origin, terrace, document) = watched(&world, "", "\u{feff}{\"a\":1234567890123456789012,\"b\":1e400}").await;
+    let (a, b) = (terrace.warm("/a").await, terrace.warm("/b").await);
+    document.says(200, r#"{"a":1234567890123456789013, "b":1e400}"#);
+    changes(&terrace, "/a", &a).await;
+    terrace.get("/b").await.has_body(b.text());
+}
+
 async fn what_changed_while_nothing_ran_is_purged_after_the_start(world: World) {
     let (_origin, mut terrace, document) = watched(&world, "", r#"{"a":1,"b":1}"#).await;
     let (a, b) = (terrace.warm("/a").await, terrace.warm("/b").await);
@@ -155,6 +167,21 @@ async fn a_soft_watch_lets_what_has_changed_go_out_while_the_origin_is_down(worl
     let stale = |response: &Response| response.tier().starts_with("STALE-");
     terrace.until(&Request::get("/a"), "stale", stale).await.has_status(200).has_body("first");
     terrace.get("/b").await.has_body(b.text());
+}
+
+async fn what_was_purged_as_it_should_be_is_no_warning_in_the_log(world: World) {
+    let (origin, mut terrace, document) = watched(&world, "", r#"{"a":1,"b":1,"items":{}}"#).await;
+    document.says(200, r#"{"a":10,"b":1,"items":{}}"#);
+    is_asked_for(&origin, &terrace, 2).await;
+    document.says(200, r#"{"a":10,"items":{}}"#);
+    is_asked_for(&origin, &terrace, 2).await;
+    let log = terrace.process().log();
+    let level = |what: &str| {
+        let line = log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {log}"));
+        line.split_whitespace().find(|word| matches!(*word, "INFO" | "WARN")).map(str::to_owned)
+    };
+    assert_eq!(level("watch /updated: purged a,").as_deref(), Some("INFO"), "{log}");
+    assert_eq!(level("watch /updated: nothing is at /b").as_deref(), Some("WARN"), "{log}");
 }
 
 async fn a_document_is_asked_for_though_nobody_asks_for_anything(world: World) {

@@ -11,7 +11,7 @@ const MANY: i64 = 1_000_000_000;
 
 /// Checks a key with `check`, and refuses it.
 fn refuse(table: &mut Table<'_>, name: &'static str, check: impl FnOnce(&Item<'_>)) {
-    if let Some(item) = table.get(name) {
+    if let Some(item) = table.get_later(name) {
         check(&item);
         item.not_supported();
     }

@@ -254,6 +254,7 @@ pub(super) struct Table<'d> {
     table: &'d DeTable<'d>,
     report: &'d Report<'d>,
     known: Vec<&'static str>,
+    later: Vec<&'static str>,
 }
 
 impl<'d> Table<'d> {
@@ -265,11 +266,11 @@ impl<'d> Table<'d> {
         report: &'d Report<'d>,
         read: impl FnOnce(&mut Table<'d>) -> T,
     ) -> T {
-        let mut table = Table { path: path.to_string(), span, table, report, known: Vec::new() };
+        let mut table = Table { path: path.to_string(), span, table, report, known: Vec::new(), later: Vec::new() };
         let value = read(&mut table);
         for (key, _) in table.table {
             let name: &str = key.get_ref();
-            if !table.known.contains(&name) {
+            if !table.known.contains(&name) && !table.later.contains(&name) {
                 report.add(key.span(), &join(path, name), table.unknown(name));
             }
         }
@@ -279,6 +280,12 @@ impl<'d> Table<'d> {
     /// The key's item, if it is there; from now on the key is known.
     pub fn get(&mut self, name: &'static str) -> Option<Item<'d>> {
         self.known.push(name);
+        self.find(name)
+    }
+
+    /// The item of a key that nothing does yet: it is known, and suggested to nobody.
+    pub fn get_later(&mut self, name: &'static str) -> Option<Item<'d>> {
+        self.later.push(name);
         self.find(name)
     }
 

@@ -244,12 +244,9 @@ fn l2(item: &Item<'_>) -> Option<L2> {
 /// Where a key belongs that was found elsewhere.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     const HOMES: &[(&str, &[&str])] = &[
-        (
-            "at the top, as a section of its own",
-            &["origin", "cache", "tiers", "route", "purge", "watch", "gateway", "admin"],
-        ),
+        ("at the top, as a section of its own", &["origin", "cache", "tiers", "route", "purge", "watch", "admin"]),
         ("in [origin] or a [[watch]]", &["url"]),
-        ("in [origin]", &["connect_timeout", "headers", "cdn_id", "retry", "breaker", "pace"]),
+        ("in [origin]", &["connect_timeout", "headers", "cdn_id"]),
         (
             "in [cache] or a [[route]]",
             &[
@@ -278,7 +275,6 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         ("in a [[watch]]", &["every", "soft"]),
         ("in the query of a [[route]]", &["allow", "ignore", "sort"]),
         ("in the key of a [[route]]", &["cookies", "language", "tenant", "content", "methods"]),
-        ("in [gateway]", &["cors", "max_in_flight", "utilization", "queue", "rate", "auth"]),
         ("in [admin]", &["token"]),
     ];
     HOMES.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)

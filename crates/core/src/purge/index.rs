@@ -1,49 +1,8 @@
-//! The newest purges by what they are for, so that asking costs a few look-ups and no memory.
+//! Purges by what they are for, so that asking costs a few look-ups and no memory.
 
-use super::{Fate, Marks, Target, is_query_of, kind, path};
+use super::{Fate, Marks, Target, Times, is_query_of, kind, path};
 use crate::time::Timestamp;
 use std::cmp::Ordering;
-
-/// The newest purges of one target, hard and soft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// The newest hard one; [`Times::NEVER`] where there is none.
-    pub hard: Timestamp,
-    /// The newest soft one.
-    pub soft: Timestamp,
-}
-
-impl Times {
-    /// Before anything was ever asked for.
-    pub const NEVER: Timestamp = Timestamp(i64::MIN);
-
-    /// No purge at all.
-    pub const NONE: Times = Times { hard: Times::NEVER, soft: Times::NEVER };
-
-    /// One purge.
-    pub fn of(at: Timestamp, soft: bool) -> Self {
-        if soft { Times { soft: at, ..Times::NONE } } else { Times { hard: at, ..Times::NONE } }
-    }
-
-    /// The newer of both, each.
-    pub fn and(self, other: Times) -> Self {
-        Times { hard: self.hard.max(other.hard), soft: self.soft.max(other.soft) }
-    }
-
-    /// What becomes of an entry that was asked for then.
-    pub fn fate(self, requested: Timestamp) -> Fate {
-        match () {
-            () if requested <= self.hard => Fate::Dead,
-            () if requested <= self.soft => Fate::StaleSince(self.soft),
-            () => Fate::Lives,
-        }
-    }
-
-    /// The newer of both.
-    pub fn newest(self) -> Timestamp {
-        self.hard.max(self.soft)
-    }
-}
 
 /// Purges in memory, in the order of their targets. To add one costs least where it comes last.
 #[derive(Debug)]
@@ -59,42 +18,61 @@ impl Default for Index {
 }
 
 impl Index {
-    /// One purge more.
-    pub fn add(&mut self, target: Target, times: Times) {
+    /// One purge more, or several of one target. Returns the soft ones of it that are forgotten for that.
+    pub fn add(&mut self, target: Target, times: Times) -> Vec<Timestamp> {
         self.newest = self.newest.max(times.newest());
         let (kind, name) = target.parts();
         match self.find(kind, name) {
             Ok(at) => {
-                if let Some((_, held)) = self.list.get_mut(at) {
-                    *held = held.and(times);
-                }
+                let Some((_, held)) = self.list.get_mut(at) else { return Vec::new() };
+                *held = std::mem::replace(held, Times::NONE).and(times);
+                held.thin()
             }
-            Err(at) => self.list.insert(at, (target, times)),
+            Err(at) => {
+                self.list.insert(at, (target, times));
+                Vec::new()
+            }
         }
     }
 
     /// The purges that are for an entry with these marks.
     pub fn times(&self, marks: &Marks) -> Times {
-        let url = marks.url();
-        let mut found = self.of(kind::EVERYTHING, "").and(self.over(url)).and(self.over(path(url)));
-        for (kind, name) in marks.iter() {
-            found = found.and(self.of(kind, name));
-            if matches!(kind, kind::URL | kind::MANY) {
-                found = found.and(self.of(kind, path(name)));
-            }
-            if kind == kind::MANY {
-                found = found.and(self.in_query_of(name)).and(self.in_query_of(path(name)));
-            }
-        }
-        found
+        let mut all = Times::NONE;
+        self.visit(marks, &mut |times| all = std::mem::replace(&mut all, Times::NONE).and(times.clone()));
+        all
     }
 
     /// What becomes of an entry that was asked for then. What is younger than every purge costs one comparison.
     pub fn fate(&self, marks: &Marks, requested: Timestamp) -> Fate {
-        if requested > self.newest {
-            return Fate::Lives;
+        let mut fate = Fate::Lives;
+        if requested <= self.newest {
+            self.visit(marks, &mut |times| fate = fate.and(times.fate(requested)));
         }
-        self.times(marks).fate(requested)
+        fate
+    }
+
+    /// Whether any purge is for an entry with these marks.
+    pub fn is_for(&self, marks: &Marks) -> bool {
+        let mut found = false;
+        self.visit(marks, &mut |_| found = true);
+        found
+    }
+
+    fn visit(&self, marks: &Marks, see: &mut dyn FnMut(&Times)) {
+        let url = marks.url();
+        self.of(kind::EVERYTHING, "", see);
+        self.over(url, see);
+        self.over(path(url), see);
+        for (kind, name) in marks.iter() {
+            self.of(kind, name, see);
+            if matches!(kind, kind::URL | kind::MANY) {
+                self.of(kind, path(name), see);
+            }
+            if kind == kind::MANY {
+                self.in_query_of(name, see);
+                self.in_query_of(path(name), see);
+            }
+        }
     }
 
     /// How many targets there are.
@@ -117,13 +95,14 @@ impl Index {
         self.list.binary_search_by(|(target, _)| order(target, kind, name.as_bytes()))
     }
 
-    fn of(&self, kind: u8, name: &str) -> Times {
-        let at = self.find(kind, name).ok();
-        at.and_then(|at| self.list.get(at)).map_or(Times::NONE, |(_, times)| *times)
+    fn of(&self, kind: u8, name: &str, see: &mut dyn FnMut(&Times)) {
+        if let Some((_, times)) = self.find(kind, name).ok().and_then(|at| self.list.get(at)) {
+            see(times);
+        }
     }
 
     /// The prefixes that go on into the query of what has this path: one range look-up, and as many steps as there are such.
-    fn in_query_of(&self, path: &str) -> Times {
+    fn in_query_of(&self, path: &str, see: &mut dyn FnMut(&Times)) {
         let before = |(target, _): &(Target, Times)| {
             let (kind, name) = target.parts();
             kind.cmp(&kind::PREFIX).then_with(|| name.bytes().cmp(path.bytes().chain(*b"?"))).is_lt()
@@ -133,31 +112,30 @@ impl Index {
             let (kind, name) = target.parts();
             kind == kind::PREFIX && is_query_of(path, name)
         });
-        begun.fold(Times::NONE, |found, (_, times)| found.and(*times))
+        begun.for_each(|(_, times)| see(times));
     }
 
     /// The prefixes of `url`: range look-ups, one for each length at most, however many prefixes there are.
-    fn over(&self, url: &str) -> Times {
-        let mut found = Times::NONE;
+    fn over(&self, url: &str, see: &mut dyn FnMut(&Times)) {
         let mut rest = url.as_bytes();
         loop {
             let above = self.list.partition_point(|(target, _)| order(target, kind::PREFIX, rest).is_le());
             let below = above.checked_sub(1).and_then(|at| self.list.get(at));
             let Some((target, times)) = below.filter(|(target, _)| target.parts().0 == kind::PREFIX) else {
-                return found;
+                return;
             };
             let prefix = target.parts().1.as_bytes();
             let common = prefix.iter().zip(rest).take_while(|(a, b)| a == b).count();
             // What else begins `url` is shorter than what it has in common with this one.
             let next = if common == prefix.len() {
-                found = found.and(*times);
+                see(times);
                 common.checked_sub(1)
             } else {
                 Some(common)
             };
             match next.and_then(|length| rest.get(..length)) {
                 Some(shorter) => rest = shorter,
-                None => return found,
+                None => return,
             }
         }
     }

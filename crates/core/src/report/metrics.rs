@@ -15,6 +15,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All that is counted. `sql` is what the platform calls L2 on its bill.
 pub fn text(meter: &Meter, sql: &str, admission: &Admission, counters: &Counters) -> String {
     let mut out = String::with_capacity(2048);
+    // Comments are for people: `terrace serve` has one instance in each of its workers.
+    out.push_str("# Of the instance that answered, since it began: each worker has its own, and counts for itself.\n");
     family(&mut out, "terrace_billable_ops_total", "Operations that a platform may bill.");
     // A platform that says nothing of rows bills none.
     let rows = meter.rows_read.get() + meter.rows_written.get() > 0;

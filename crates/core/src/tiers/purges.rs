@@ -98,12 +98,14 @@ impl Purges {
         all.max(self.horizon.get().unwrap_or(Times::NEVER))
     }
 
-    fn learn(&self, target: Target, times: Times) {
+    /// Returns the soft purges of the target that are forgotten for that, since others say nearly the same.
+    fn learn(&self, target: Target, times: Times) -> Vec<Timestamp> {
         let mut index = self.index.borrow_mut();
-        index.add(target, times);
+        let forgotten = index.add(target, times);
         if index.len() > MOST {
             self.forgotten(index.forget_oldest());
         }
+        forgotten
     }
 
     pub(super) fn forgotten(&self, before: Option<Timestamp>) {
@@ -184,20 +186,26 @@ impl<H: Host> Tiers<'_, H> {
     pub async fn matching(&self, targets: &[Target], keys: &[Key], now: Timestamp) -> Option<Matching> {
         let (heads, all) = sql::sample::look(self, keys, now).await?;
         let mut index = Index::default();
-        targets.iter().for_each(|target| index.add(target.clone(), Times::of(now, false)));
+        targets.iter().for_each(|target| drop(index.add(target.clone(), Times::of(now, false))));
         // What has no URL is none of a client's.
         let alive = |head: &&Head| !head.marks.url().is_empty() && self.purges.fate(head) != Fate::Dead;
         let looked_at = heads.iter().filter(alive);
-        let matched = looked_at.clone().filter(|head| index.times(&head.marks) != Times::NONE).count();
+        let matched = looked_at.clone().filter(|head| index.is_for(&head.marks)).count();
         Some(Matching { matched, looked_at: looked_at.count(), all })
     }
 
     /// Purges: hits what was asked for until now, at once in this instance and everywhere else when it has read the log. Returns the
     /// purge's number; `None` where L2 did not take it, and nobody else will know.
     pub async fn purge(&self, targets: &[Target], soft: bool, now: Timestamp) -> Option<i64> {
-        for target in targets {
-            self.purges.learn(target.clone(), Times::of(now, soft));
+        if soft && self.purges.read.get().is_none() {
+            // What the log need not hold any more is known from the log.
+            self.read_purges().await;
         }
-        sql::purges::append(self, targets, now, soft).await
+        let mut forgotten = Vec::new();
+        for target in targets {
+            let times = self.purges.learn(target.clone(), Times::of(now, soft));
+            forgotten.extend(times.into_iter().map(|at| (target, at)));
+        }
+        sql::purges::append(self, targets, (now, soft), &forgotten).await
     }
 }

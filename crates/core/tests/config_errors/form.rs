@@ -28,7 +28,7 @@ fn columns_are_characters() {
     check(&[
         (
             "\"äöü\" = 1",
-            "1:1: \"äöü\": unknown key; the keys here are origin, tiers, cache, route, purge, admin, watch, gateway",
+            "1:1: \"äöü\": unknown key; the keys here are origin, tiers, cache, route, purge, admin, watch",
         ),
         ("\u{feff}cache = 1", "1:9: cache: expected a section [cache], found the integer 1"),
         (

@@ -90,6 +90,8 @@ fn a_page_is_what_prometheus_reads() {
             typed.push(family);
         } else if let Some(rest) = line.strip_prefix("# HELP ") {
             assert!(name(rest.split_once(' ').unwrap().0), "{line}");
+        } else if line.starts_with("# ") {
+            assert!(line.contains("the instance that answered"), "{line}");
         } else {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let family = series.split('{').next().unwrap();

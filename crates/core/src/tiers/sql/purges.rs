@@ -17,9 +17,13 @@ const MOST_LIVES: i64 = 1024;
 /// How far the clocks of instances may be apart, in milliseconds.
 pub(in crate::tiers) const SKEW_MS: u64 = 5_000;
 
-/// A target that is purged again needs no older row; a soft purge takes nothing from a hard one.
-const REPLACE: Text =
-    Text::plain("DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2 AND soft >= ?3");
+/// A target that is purged needs no older row.
+const REPLACE: Text = Text::plain("DELETE FROM purges WHERE what IN (SELECT value FROM json_each(?1)) AND at <= ?2");
+/// One that is made stale again does, but for those that say nearly the same.
+const THIN: Text = Text::plain(
+    "DELETE FROM purges WHERE soft = 1 AND what IN (SELECT value FROM json_each(?1)) \
+     AND what || ' ' || CAST(at AS TEXT) IN (SELECT value FROM json_each(?2))",
+);
 const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT value, ?2, ?3 FROM json_each(?1)");
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows, in the order of what they are for, when the newest was that had no room, and whether the log ends before what was
@@ -37,7 +41,7 @@ const SHORTEN: Text =
     Text::plain("DELETE FROM purges WHERE seq <= (SELECT seq FROM purges ORDER BY seq DESC LIMIT 1 OFFSET ?1)");
 const FORGET: Text = Text::plain("DELETE FROM purges WHERE at <= ?1");
 
-pub(super) const STATEMENTS: &[Text] = &[REPLACE, APPEND, LAST, NEWER, SHORTEN, FORGET];
+pub(super) const STATEMENTS: &[Text] = &[REPLACE, THIN, APPEND, LAST, NEWER, SHORTEN, FORGET];
 
 /// What is new in the log.
 #[derive(Debug)]
@@ -56,19 +60,28 @@ pub(in crate::tiers) struct News {
     pub more_kept: bool,
 }
 
-/// Writes a purge into the log. Returns its number; `None` where L2 did not take it.
+/// Writes a purge into the log, and takes out of it the soft ones that are `forgotten`. Returns its number; `None` where L2 did not take
+/// it.
 pub(in crate::tiers) async fn append<H: Host>(
     tiers: &Tiers<'_, H>,
     targets: &[Target],
-    at: Timestamp,
-    soft: bool,
+    (at, soft): (Timestamp, bool),
+    forgotten: &[(&Target, Timestamp)],
 ) -> Option<i64> {
     let names: Vec<&str> = targets.iter().map(Target::as_text).collect();
-    let names = serde_json::to_string(&names).unwrap_or_default();
-    let params = vec![Value::Text(names), Value::Integer(at.0), Value::Integer(i64::from(soft))];
-    let write = |sql| Statement { sql, params: params.clone() };
-    let last = Statement { sql: LAST, params: vec![] };
-    let rows = batch(tiers, vec![write(REPLACE), write(APPEND), last]).await?;
+    let names = Value::Text(serde_json::to_string(&names).unwrap_or_default());
+    let mut statements = Vec::with_capacity(3);
+    if !soft {
+        statements.push(Statement { sql: REPLACE, params: vec![names.clone(), Value::Integer(at.0)] });
+    } else if !forgotten.is_empty() {
+        let rows: Vec<String> = forgotten.iter().map(|(target, at)| format!("{} {}", target.as_text(), at.0)).collect();
+        let rows = Value::Text(serde_json::to_string(&rows).unwrap_or_default());
+        statements.push(Statement { sql: THIN, params: vec![names.clone(), rows] });
+    }
+    let params = vec![names, Value::Integer(at.0), Value::Integer(i64::from(soft))];
+    statements.push(Statement { sql: APPEND, params });
+    statements.push(Statement { sql: LAST, params: vec![] });
+    let rows = batch(tiers, statements).await?;
     match rows.first().and_then(|row| row.first()) {
         Some(Value::Integer(seq)) => Some(*seq),
         _ => None,
