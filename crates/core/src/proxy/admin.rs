@@ -69,6 +69,11 @@ impl Proxy {
 
     async fn purge<H: Host>(&self, host: &H, Order { targets, soft }: Order) -> Response<H::Stream> {
         let Some(number) = self.tiers(host).purge(&targets, soft, host.now()).await else {
+            if self.counters.schema.is_newer() {
+                let detail =
+                    "The database is of a newer terrace, and not used: upgrade this one, or give it another database.";
+                return refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
+            }
             let detail = "L2 did not take the purge, so it does not hold everywhere: try again.";
             let mut response = refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
             response.fields.append("retry-after", "1");

@@ -36,6 +36,7 @@ use gone::Gone;
 use memory::Memory;
 use purges::Purges;
 use room::Room;
+use sql::schema::Schema;
 use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
@@ -116,6 +117,8 @@ pub struct Counters {
     pub evicted: Cell<u64>,
     /// Tags and cache groups of responses that are invalid or too many, and nothing can be purged by.
     pub invalid_marks: Cell<u64>,
+    /// Whether L2's tables are of a terrace that this one knows.
+    pub schema: Schema,
     /// How much of it has been said.
     pub log: Log,
 }

@@ -19,6 +19,7 @@ mod partial;
 mod purge;
 mod refusing;
 mod room;
+mod schema;
 mod tend;
 mod tiers;
 mod variance;
