@@ -12,6 +12,7 @@ pub(super) mod walk;
 pub(super) mod watches;
 
 use super::deadline::within;
+use super::health::Call;
 use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, Head, codec};
@@ -287,16 +288,16 @@ fn sweeping_gone(now: Timestamp) -> Statement {
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
-    run(tiers, true, || read(tiers.host, tiers.meter, &statement)).await
+    run(tiers, (Call::Read, true), || read(tiers.host, tiers.meter, &statement)).await
 }
 
 /// The query that tells of what version the tables are.
 async fn first_query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
-    run(tiers, false, || read(tiers.host, tiers.meter, &statement)).await
+    run(tiers, (Call::Read, false), || read(tiers.host, tiers.meter, &statement)).await
 }
 
 async fn batch<H: Host>(tiers: &Tiers<'_, H>, statements: Vec<Statement>) -> Option<Vec<Vec<Value>>> {
-    run(tiers, true, || async {
+    run(tiers, (Call::Write, true), || async {
         for n in 0..RETRIES {
             match write(tiers.host, tiers.meter, &statements).await {
                 Err(StoreError::Busy(_)) => tiers.host.sleep(pause(n, tiers.host.random())).await,
@@ -332,7 +333,7 @@ fn pause(n: u32, random: u64) -> Duration {
 
 /// One call within its deadline, with the tables made where they are missing; a failure is counted and is `None`. `must_fit` is whether
 /// they are to be known to be of this version first.
-async fn run<H: Host, T, F>(tiers: &Tiers<'_, H>, must_fit: bool, work: impl Fn() -> F) -> Option<T>
+async fn run<H: Host, T, F>(tiers: &Tiers<'_, H>, (call, must_fit): (Call, bool), work: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -353,5 +354,5 @@ where
             done => done.map(Some),
         }
     };
-    tiers.settle(Tier::L2, within(tiers.host, tiers.config.l2.timeout, attempt).await).flatten()
+    tiers.settle(Tier::L2, call, within(tiers.host, tiers.config.l2.timeout, attempt).await).flatten()
 }
