@@ -4,14 +4,18 @@ use crate::failure::Failure;
 use std::env;
 use std::path::PathBuf;
 
-/// The file that is named, else `name` in the user's data directory. The host makes the folder.
+/// The file that is named, else `name` in the user's data directory, which is made. The folder of a file that is named must be there:
+/// a slip in its path is not to become an empty cache elsewhere.
 pub fn database(named: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
     if let Some(path) = named {
         return Ok(path);
     }
-    default_dir(|key| env::var_os(key).map(PathBuf::from))
-        .map(|folder| folder.join(name))
-        .ok_or_else(|| Failure::no("neither XDG_DATA_HOME nor HOME is set: say where L2 lives with --l2 sqlite:PATH"))
+    let folder = default_dir(|key| env::var_os(key).map(PathBuf::from)).ok_or_else(|| {
+        Failure::no("neither XDG_DATA_HOME nor HOME is set: say where L2 lives with --l2 sqlite:PATH")
+    })?;
+    let no = |why| format!("cannot make {}: {why}. Say where L2 lives with --l2 sqlite:PATH", folder.display());
+    std::fs::create_dir_all(&folder).map_err(|why| Failure::no(no(why)))?;
+    Ok(folder.join(name))
 }
 
 /// The XDG base directory specification: a relative XDG_DATA_HOME is to be ignored.

@@ -130,6 +130,10 @@ fn what_keeps_it_from_starting_is_said_with_the_way_out() {
         (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:garbage.db"], vec!["garbage.db", "--l2 sqlite:PATH"]),
         (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:file/l2.db"], vec!["file/l2.db", "--l2 sqlite:PATH"]),
         (vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:."], vec!["--l2 sqlite:PATH"]),
+        (
+            vec!["--listen", "127.0.0.1:0", "--l2", "sqlite:typo/l2.db"],
+            vec!["there is no folder typo", "--l2 sqlite:PATH"],
+        ),
         (vec!["--listen", &taken, "--origin", &own], vec!["--listen", "--origin", "itself"]),
         (vec!["--config", "secret.toml"], vec!["TERRACE_TEST_KEY", "SPIN_VARIABLE_TERRACE_TEST_KEY"]),
         (vec!["--config", "absent.toml"], vec!["absent.toml does not exist"]),
@@ -144,6 +148,7 @@ fn what_keeps_it_from_starting_is_said_with_the_way_out() {
             assert!(said.contains(part), "{args:?}: no {part} in {said}");
         }
     }
+    assert!(!folder.path().join("typo").exists());
     // The demo has two addresses, and says which of them is taken.
     for argument in ["--listen", "--origin-listen"] {
         let free = if argument == "--listen" { "--origin-listen" } else { "--listen" };
@@ -326,13 +331,14 @@ fn answer(base: &str, mut stream: TcpStream) {
             let loc = format!("<urlset><url><loc>{base}/from?a=1&amp;b=2</loc></url></urlset>");
             ("200 OK", "Cache-Control: no-store", loc)
         }
+        "/unsized" => ("200 OK", "Cache-Control: max-age=60", "x".repeat(100)),
         _ => ("200 OK", "Cache-Control: max-age=60", "x".to_string()),
     };
-    let length = content.len();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status}\r\n{field}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{content}"
-    );
+    let length = match path.as_str() {
+        "/unsized" => String::new(),
+        _ => format!("\r\nContent-Length: {}", content.len()),
+    };
+    let _ = write!(stream, "HTTP/1.1 {status}\r\n{field}{length}\r\nConnection: close\r\n\r\n{content}");
 }
 
 #[test]
@@ -398,4 +404,30 @@ fn warm_stores_what_a_list_names_and_says_what_it_could_not() {
     let (code, _, said) =
         run(terrace(["warm", "--server", "http://127.0.0.1:9", "urls.txt"]).current_dir(folder.path()));
     assert!(code == 1 && said.contains("/a: "), "{code} {said}");
+}
+
+#[test]
+fn warm_does_not_say_that_stored_is_what_nobody_took() {
+    let folder = folder();
+    let list = folder.path().join("urls.txt");
+    let warm = |server: &Running| {
+        run(terrace(["warm", "--server", &server.base, "urls.txt", "--concurrency", "1"]).current_dir(folder.path()))
+    };
+    // Neither store is there.
+    let origin = api();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--origin", &origin];
+    let stores = ["--l1", "redis://127.0.0.1:9", "--l2", "postgres://nobody@127.0.0.1:9/none"];
+    let server = Running::start(terrace(args).args(stores).current_dir(folder.path()));
+    fs::write(&list, "/a\n/b\n").unwrap();
+    let (_, out, said) = warm(&server);
+    assert_eq!(out, "2 URLs: 0 stored now, 0 were stored, 2 not stored (no-tier 2), 0 failed\n", "{said}");
+    server.stop();
+    // What turns out too large when it has come.
+    fs::write(folder.path().join("terrace.toml"), "[tiers.l1]\nmax_size = \"10B\"\n[tiers.l2]\nmax_size = \"10B\"\n")
+        .unwrap();
+    let server = serve_before(&origin, &folder, &[]);
+    fs::write(&list, "/a\n/unsized\n").unwrap();
+    let (code, out, said) = warm(&server);
+    assert!(code == 1 && out.starts_with("2 URLs: 2 stored now"), "{code} {out} {said}");
+    assert!(said.contains("1 of 2 that were stored are not there"), "{said}");
 }

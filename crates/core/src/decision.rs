@@ -69,6 +69,8 @@ reasons! {
         Partial = "partial",
         /// must-understand, and the status is not understood (RFC 9111 5.2.2.3).
         NotUnderstood = "must-understand",
+        /// Neither tier takes anything just now: each is down, or refuses writes. It is tried all the same.
+        NoTier = "no-tier",
         /// The route does not cache.
         RouteOff = "route-off",
     }

@@ -28,7 +28,13 @@ async fn kv() -> Result<&'static key_value::Store, StoreError> {
 fn kv_error(error: key_value::Error) -> StoreError {
     match error {
         key_value::Error::StoreTableFull => StoreError::Busy("too many key-value stores are open".into()),
-        error => StoreError::Other(error.to_string()),
+        key_value::Error::NoSuchStore => StoreError::Other(
+            "there is no key-value store `default`: name it in spin.toml and runtime-config.toml".into(),
+        ),
+        key_value::Error::AccessDenied => {
+            StoreError::Other("the component may not use the key-value store `default`: allow it in spin.toml".into())
+        }
+        key_value::Error::Other(why) => StoreError::Other(why),
     }
 }
 
@@ -100,7 +106,14 @@ fn sql_error(error: spin::Error) -> StoreError {
             StoreError::Schema(why)
         }
         spin::Error::Io(why) if why.contains("locked") || why.contains("busy") => StoreError::Busy(why),
-        error => StoreError::Other(error.to_string()),
+        spin::Error::Io(why) => StoreError::Other(why),
+        spin::Error::NoSuchDatabase => {
+            StoreError::Other("there is no database `default`: name it in spin.toml and runtime-config.toml".into())
+        }
+        spin::Error::AccessDenied => {
+            StoreError::Other("the component may not use the database `default`: allow it in spin.toml".into())
+        }
+        spin::Error::InvalidConnection => StoreError::Other("the connection is over".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `terrace warm`: asks a running terrace for every URL of a list, so that it is stored before anyone waits for it.
 
 mod list;
+mod sample;
 
 use crate::args::Warm;
 use crate::client::{Web, cause, client, runtime};
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use indicatif::{ProgressBar, ProgressStyle};
+use sample::Sample;
 use sfv::{BareItem, Item, ListEntry};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -34,6 +36,9 @@ const TRIES: u32 = 3;
 /// The longest that a `Retry-After` is waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long stores are left to finish before some are asked for again, and before those that were not found are.
+const SETTLED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
 /// How many failures are named.
 const NAMED: usize = 10;
 
@@ -43,7 +48,7 @@ const MARK: &str = "# terrace warm: these are done";
 /// What became of one URL.
 #[derive(Debug, PartialEq, Eq)]
 enum Warmed {
-    /// It is stored now.
+    /// It is stored now, or was to be when its head was sent: that is all that a head can say.
     Stored,
     /// It was stored, and fresh.
     Was,
@@ -59,12 +64,16 @@ struct Sums {
     were: usize,
     reasons: BTreeMap<String, usize>,
     failed: Vec<String>,
+    sample: Sample,
 }
 
 impl Sums {
     fn add(&mut self, url: &str, warmed: Warmed) {
         match warmed {
-            Warmed::Stored => self.stored += 1,
+            Warmed::Stored => {
+                self.stored += 1;
+                self.sample.add(url);
+            }
             Warmed::Was => self.were += 1,
             Warmed::Not(why) => *self.reasons.entry(why).or_default() += 1,
             Warmed::Failed(why) => self.failed.push(format!("{url}: {why}")),
@@ -139,7 +148,15 @@ async fn warm(args: &Warm) -> Result<(), Failure> {
         return Err(Failure::no(format!("interrupted after {} of {} URLs: {again}", sums.all(), left.len())));
     }
     if sums.failed.is_empty() {
-        return done.finish();
+        done.finish()?;
+        let (asked, absent) = still_there(&web, args.server.as_ref(), &headers, &sums.sample).await;
+        return match absent {
+            0 => Ok(()),
+            _ => Err(Failure::no(format!(
+                "{absent} of {asked} that were stored are not there when they are asked for again: terrace's stores take nothing, or have \
+                 let it go; its log says which"
+            ))),
+        };
     }
     let named: Vec<_> = sums.failed.iter().take(NAMED).map(String::as_str).collect();
     let more = sums.failed.len().saturating_sub(NAMED);
@@ -212,6 +229,33 @@ async fn one(
 }
 
 type Answered = ((StatusCode, HeaderMap), Option<Duration>);
+
+/// Asks again for some that were to be stored, and once more for those that are not found. Returns for how many, and how many are
+/// not there.
+async fn still_there(web: &Web, server: Option<&Url>, headers: &HeaderMap, sample: &Sample) -> (usize, usize) {
+    let mut left = sample.urls().to_vec();
+    for pause in SETTLED {
+        if left.is_empty() {
+            break;
+        }
+        sleep(pause).await;
+        let mut absent = Vec::new();
+        for url in left {
+            let answer = timeout(PATIENCE, ask(web, server, headers, &url)).await;
+            if matches!(answer, Ok(Ok(((_, head), _))) if is_absent(&head)) {
+                absent.push(url);
+            }
+        }
+        left = absent;
+    }
+    (sample.urls().len(), left.len())
+}
+
+/// Whether nothing was found in the tiers (RFC 9211 2.2).
+fn is_absent(head: &HeaderMap) -> bool {
+    let forwarded = ours(head).and_then(|ours| Some(ours.params.get("fwd")?.as_token()?.as_str().to_string()));
+    forwarded.is_some_and(|why| matches!(why.as_str(), "uri-miss" | "vary-miss"))
+}
 
 /// The head of an answer that came whole, and how long to wait where it says "later".
 async fn ask(web: &Web, server: Option<&Url>, headers: &HeaderMap, url: &str) -> Result<Answered, String> {
@@ -372,6 +416,20 @@ mod tests {
         assert!(matches!(says(429, "terrace; fwd=uri-miss; detail=no-freshness"), Warmed::Failed(_)));
         assert!(matches!(says(200, "other; hit"), Warmed::Failed(_)));
         assert!(matches!(says(200, "no list ;;"), Warmed::Failed(_)));
+    }
+
+    #[test]
+    fn what_is_not_found_again_is_told_from_what_is_asked_about() {
+        for (says, absent) in [
+            ("terrace; hit; ttl=30; detail=L2", false),
+            ("terrace; fwd=stale; fwd-status=304; detail=L1", false),
+            ("terrace; fwd=uri-miss; stored", true),
+            ("terrace; fwd=vary-miss; detail=no-tier", true),
+            ("other; fwd=uri-miss", false),
+        ] {
+            let headers = HeaderMap::from_iter([("cache-status".parse().unwrap(), says.parse().unwrap())]);
+            assert_eq!(is_absent(&headers), absent, "{says}");
+        }
     }
 
     #[test]

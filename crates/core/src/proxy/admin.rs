@@ -89,6 +89,11 @@ impl Proxy {
         let tiers = self.tiers(host);
         let matching = tiers.matching(&order.targets, &order.keys, host.now()).await;
         let Some(number) = tiers.purge(&order.targets, order.soft, host.now()).await else {
+            if self.counters.schema.is_newer() {
+                let detail =
+                    "The database is of a newer terrace, and not used: upgrade this one, or give it another database.";
+                return refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
+            }
             let detail = "L2 did not take the purge, so it does not hold everywhere: try again.";
             let mut response = refused(host, StatusCode::SERVICE_UNAVAILABLE, detail);
             response.fields.append("retry-after", "1");

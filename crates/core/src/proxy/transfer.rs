@@ -57,7 +57,10 @@ impl Proxy {
         }
         let plan = self.plan(&request, &response, trip, place.found());
         let beats = self.tell_plan(&request, &plan, status, trip.received);
-        let stored = Some(plan.as_ref().map(|_| ()).map_err(|reason| *reason));
+        let stored = Some(match &plan {
+            Ok(plan) => self.tiers(host).takes(expected(plan, &response)),
+            Err(reason) => Err(*reason),
+        });
         let of_part = plan.as_ref().ok().and_then(|plan| plan.part).map(|_| response.fields.clone());
         purge::fields::hide(&mut response.fields);
         let outcome = Outcome::Forwarded { why: trip.why, detail: None, status: Some(status), stored, from: None };

@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::sql::{self, Verdict};
 use super::{Found, Held, Tiers, count, kv};
 use crate::config::{Admit, L1};
-use crate::decision::{NotAdmitted, Tier};
+use crate::decision::{NotAdmitted, NotStored, Tier};
 use crate::entry::Entry;
 use crate::host::Host;
 use crate::key::Key;
@@ -205,6 +205,21 @@ impl<H: Host> Tiers<'_, H> {
         !H::KV_WRITES_ARE_FREE
             || self.config.l1.writes.is_some()
             || self.admission.refused(self.kept_ms(), self.host.now())
+    }
+
+    /// Whether a tier is to take what has so many bytes, or is of unknown length, as far as that is known beforehand.
+    ///
+    /// # Errors
+    /// [`NotStored`]: none is.
+    pub fn takes(&self, size: Option<u64>) -> Result<(), NotStored> {
+        let (limits, counters) = (&self.config.l1, self.counters);
+        let near = self.admits_at_once() && size.is_none_or(|size| admit::fits(limits, size).is_ok());
+        let far = size.is_none_or(|size| size <= self.config.l2.max_size);
+        match (near && counters.l1.takes_writes(), far && counters.l2.takes_writes() && !counters.schema.is_newer()) {
+            (false, false) if near || far => Err(NotStored::NoTier),
+            (false, false) => Err(NotStored::TooLarge),
+            _ => Ok(()),
+        }
     }
 
     /// Removes from L1 what an entry has replaced that is not there.

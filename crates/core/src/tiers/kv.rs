@@ -1,6 +1,7 @@
 //! L1 over [`Kv`]: one record per key, head and content together.
 
 use super::deadline::within;
+use super::health::Call;
 use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, codec};
@@ -13,7 +14,7 @@ use std::time::Duration;
 pub(super) async fn get<H: Host>(tiers: &Tiers<'_, H>, key: &Key, now: Timestamp) -> Option<Entry> {
     let text = key.text();
     count(&tiers.meter.kv_reads);
-    let record = call(tiers, tiers.host.kv().get(&text)).await;
+    let record = call(tiers, Call::Read, tiers.host.kv().get(&text)).await;
     tiers.admission.read(key, record.is_some());
     let record = record??;
     match codec::decode(record) {
@@ -43,7 +44,7 @@ pub(super) async fn put<H: Host>(
     let record = codec::encode(entry, until);
     let ttl = Duration::from_millis(until.since(now));
     count(&tiers.meter.kv_writes);
-    let done = told(tiers, call(tiers, tiers.host.kv().put(&key.text(), record, ttl)).await);
+    let done = told(tiers, call(tiers, Call::Write, tiers.host.kv().put(&key.text(), record, ttl)).await);
     if done.is_some() {
         tiers.gone.kept.took(key, entry.head.freshness.requested);
     }
@@ -57,7 +58,7 @@ pub(super) async fn delete<H: Host>(tiers: &Tiers<'_, H>, key: &Key) -> Option<(
         tiers.admission.wrote(key, 0, now);
     }
     tiers.admission.owes(&tiers.config.l1, now);
-    told(tiers, call(tiers, tiers.host.kv().delete(&key.text())).await)
+    told(tiers, call(tiers, Call::Write, tiers.host.kv().delete(&key.text())).await)
 }
 
 /// What became of a write; that it failed is remembered.
@@ -69,6 +70,10 @@ fn told<H: Host>(tiers: &Tiers<'_, H>, done: Option<()>) -> Option<()> {
 }
 
 /// One call within its deadline; a failure is counted and is `None`.
-async fn call<H: Host, T>(tiers: &Tiers<'_, H>, work: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    tiers.settle(Tier::L1, within(tiers.host, tiers.config.l1.timeout, work).await)
+async fn call<H: Host, T>(
+    tiers: &Tiers<'_, H>,
+    call: Call,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Option<T> {
+    tiers.settle(Tier::L1, call, within(tiers.host, tiers.config.l1.timeout, work).await)
 }

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod budget;
 pub mod deadline;
 pub mod gone;
+pub mod health;
 mod invalidate;
 pub mod kept;
 pub mod kv;
@@ -33,9 +34,11 @@ use crate::rules::vary;
 use crate::time::{Timestamp, millis};
 use admission::{Admission, Want, near};
 use gone::Gone;
+use health::{Call, Health};
 use memory::Memory;
 use purges::Purges;
 use room::Room;
+use sql::schema::Schema;
 use sql::{Held, Verdict};
 use std::cell::Cell;
 use std::time::Duration;
@@ -116,6 +119,12 @@ pub struct Counters {
     pub evicted: Cell<u64>,
     /// Tags and cache groups of responses that are invalid or too many, and nothing can be purged by.
     pub invalid_marks: Cell<u64>,
+    /// How L1 does.
+    pub l1: Health,
+    /// How L2 does.
+    pub l2: Health,
+    /// Whether L2's tables are of a terrace that this one knows.
+    pub schema: Schema,
     /// How much of it has been said.
     pub log: Log,
 }
@@ -405,10 +414,20 @@ impl<H: Host> Tiers<'_, H> {
         (self.host.random() >> 11) | 1
     }
 
-    /// What came of one call within its deadline; a failure is counted, told to the operator, and is `None`.
-    fn settle<T>(&self, tier: Tier, outcome: Option<Result<T, StoreError>>) -> Option<T> {
+    /// What came of one call within its deadline; a failure is counted, and is `None`. The operator is told when failures begin, and when
+    /// they are over.
+    fn settle<T>(&self, tier: Tier, call: Call, outcome: Option<Result<T, StoreError>>) -> Option<T> {
+        let health = match tier {
+            Tier::L0 | Tier::L1 => &self.counters.l1,
+            Tier::L2 => &self.counters.l2,
+        };
         let error = match outcome {
-            Some(Ok(value)) => return Some(value),
+            Some(Ok(value)) => {
+                if let Some(over) = health.did_well(call, || self.host.now()) {
+                    self.host.warn(&format!("{} {over}", tier.as_str()));
+                }
+                return Some(value);
+            }
             Some(Err(error)) => error,
             None => StoreError::Timeout,
         };
@@ -419,8 +438,11 @@ impl<H: Host> Tiers<'_, H> {
             Tier::L0 | Tier::L1 => &self.counters.l1_errors,
             Tier::L2 => &self.counters.l2_errors,
         });
-        if let Some(more) = self.counters.log.say(self.host.now()) {
-            self.host.warn(&format!("{}: {error}{more}", tier.as_str()));
+        if let Some(begins) = health.failed(call, self.host.now()) {
+            self.host.warn(&format!(
+                "{} {begins}: {error}. Requests go on without it; the log says when that is over",
+                tier.as_str()
+            ));
         }
         None
     }

@@ -2,15 +2,17 @@
 //!
 //! An entry is one row; content above [`CHUNK`] goes on in rows of its own, written in the same batch and read in the same query.
 //! An invalidation leaves a row behind, so that a store that was already under way is refused wherever it comes from.
-//! Tables are made, and brought up to date, when a statement finds them missing.
+//! Tables are made, and brought up to date, when a statement finds them missing ([`schema`]).
 
 pub(super) mod leases;
 pub mod postgres;
 pub(super) mod purges;
+pub mod schema;
 pub(super) mod walk;
 pub(super) mod watches;
 
 use super::deadline::within;
+use super::health::Call;
 use super::{Tiers, keep_until};
 use crate::decision::Tier;
 use crate::entry::{Entry, Head, codec};
@@ -21,6 +23,8 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 use std::time::Duration;
 
+pub use schema::{MIGRATIONS, statements};
+
 /// Bytes of content in one row: half of D1's 2,000,000-byte limit, since content may travel as hexadecimal digits.
 pub const CHUNK: usize = 960 << 10;
 
@@ -30,16 +34,6 @@ pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
 const RETRIES: u32 = 4;
-
-/// The migrations in their order; the n-th makes version n of the schema.
-pub const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_entries.sql"),
-    include_str!("migrations/0002_gone.sql"),
-    include_str!("migrations/0003_purges.sql"),
-    include_str!("migrations/0004_leases.sql"),
-    include_str!("migrations/0005_watches.sql"),
-    include_str!("migrations/0006_walk.sql"),
-];
 
 /// A text in both forms: `(read column)` and `(bind ?n)` are the bytes in it.
 macro_rules! sql {
@@ -93,15 +87,15 @@ const PUT_GONE: Text = Text::plain(
 );
 const SWEEP_GONE: Text =
     Text::plain("DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE until <= ?1 LIMIT 500)");
-const VERSION: Text = Text::plain("SELECT version FROM terrace_schema");
 
 /// Every statement but the migrations, for whoever takes them in another dialect.
 pub const STATEMENTS: &[&[Text]] = &[
     &[GET, PUT, PUT_CHUNK, DROP_CHUNKS, PUT_HEAD, STANDS, DELETE, PUT_GONE],
-    &[SWEEP_GONE, VERSION],
+    &[SWEEP_GONE],
     leases::STATEMENTS,
     purges::STATEMENTS,
     sample::STATEMENTS,
+    schema::STATEMENTS,
     walk::STATEMENTS,
     watches::STATEMENTS,
 ];
@@ -298,11 +292,16 @@ fn sweeping_gone(now: Timestamp) -> Statement {
 }
 
 async fn query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
-    run(tiers, || read(tiers.host, tiers.meter, &statement)).await
+    run(tiers, (Call::Read, true), || read(tiers.host, tiers.meter, &statement)).await
+}
+
+/// The query that tells of what version the tables are.
+async fn first_query<H: Host>(tiers: &Tiers<'_, H>, statement: Statement) -> Option<Vec<Vec<Value>>> {
+    run(tiers, (Call::Read, false), || read(tiers.host, tiers.meter, &statement)).await
 }
 
 async fn batch<H: Host>(tiers: &Tiers<'_, H>, statements: Vec<Statement>) -> Option<Vec<Vec<Value>>> {
-    run(tiers, || async {
+    run(tiers, (Call::Write, true), || async {
         for n in 0..RETRIES {
             match write(tiers.host, tiers.meter, &statements).await {
                 Err(StoreError::Busy(_)) => tiers.host.sleep(pause(n, tiers.host.random())).await,
@@ -336,48 +335,28 @@ fn pause(n: u32, random: u64) -> Duration {
     Duration::from_millis(base.saturating_add(random % base))
 }
 
-/// One call within its deadline, with the tables made where they are missing; a failure is counted and is `None`.
-async fn run<H: Host, T, F>(tiers: &Tiers<'_, H>, work: impl Fn() -> F) -> Option<T>
+/// One call within its deadline, with the tables made where they are missing; a failure is counted and is `None`. `must_fit` is whether
+/// they are to be known to be of this version first.
+async fn run<H: Host, T, F>(tiers: &Tiers<'_, H>, (call, must_fit): (Call, bool), work: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
+    let schema = &tiers.counters.schema;
+    if must_fit && schema.is_newer() {
+        count(&tiers.counters.l2_errors);
+        return None;
+    }
     let attempt = async {
+        if must_fit && schema.is_unknown() && schema::look(tiers).await?.is_none() {
+            return Ok(None);
+        }
         match work().await {
-            Err(StoreError::Schema(_)) => {
-                migrate(tiers.host, tiers.meter).await?;
-                work().await
-            }
-            done => done,
+            Err(StoreError::Schema(why)) => match schema::mend(tiers, why).await? {
+                Some(()) => work().await.map(Some),
+                None => Ok(None),
+            },
+            done => done.map(Some),
         }
     };
-    tiers.settle(Tier::L2, within(tiers.host, tiers.config.l2.timeout, attempt).await)
-}
-
-/// Brings the tables to the newest version, each migration in a transaction of its own.
-async fn migrate<H: Host>(host: &H, meter: &Meter) -> Result<(), StoreError> {
-    let version = match read(host, meter, &Statement { sql: VERSION, params: vec![] }).await {
-        Ok(rows) => match rows.first().and_then(|row| row.first()) {
-            Some(Value::Integer(version)) => usize::try_from(*version).unwrap_or(0),
-            _ => 0,
-        },
-        Err(StoreError::Schema(_)) => 0,
-        Err(error) => return Err(error),
-    };
-    if version > MIGRATIONS.len() {
-        return Err(StoreError::Schema(format!(
-            "the database is of version {version}, this program knows {}: use a newer terrace or another database",
-            MIGRATIONS.len()
-        )));
-    }
-    for migration in MIGRATIONS.iter().skip(version) {
-        let statements: Vec<_> =
-            statements(migration).map(|sql| Statement { sql: Text::plain(sql), params: vec![] }).collect();
-        write(host, meter, &statements).await?;
-    }
-    Ok(())
-}
-
-/// The statements of a migration: each ends with a semicolon at the end of a line.
-pub fn statements(migration: &'static str) -> impl Iterator<Item = &'static str> {
-    migration.split(";\n").map(str::trim).filter(|s| !s.is_empty())
+    tiers.settle(Tier::L2, call, within(tiers.host, tiers.config.l2.timeout, attempt).await).flatten()
 }

@@ -111,7 +111,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
         .unwrap();
     cache.respond(200, FRESH, "hello");
     assert_eq!(cache.get("/a").text(), "hello");
-    assert!(cache.host.world.warnings.borrow().iter().any(|w| w.contains("newer terrace")));
+    assert!(cache.host.world.warnings.borrow().iter().any(|w| w.contains("upgrade terrace")));
     let tables: i64 = cache
         .host
         .database

@@ -21,6 +21,7 @@ mod purge;
 mod purge_answer;
 mod refusing;
 mod room;
+mod schema;
 mod soft;
 mod tend;
 mod tiers;

@@ -1,4 +1,4 @@
-//! Stores that can be read and take no writes: what is served meanwhile, and by whom.
+//! Stores that can be read and take no writes: what is served meanwhile, and by whom, and what is said of it.
 
 use super::support::*;
 use http::Method;
@@ -143,4 +143,73 @@ fn of_more_refused_invalidations_than_are_read_l1_is_believed_of_nothing_from_be
         let held = cache.get("/a");
         assert_eq!((held.tier(), held.text()), (tier, "held"), "{rows}");
     }
+}
+
+#[test]
+fn what_no_tier_takes_is_not_said_to_be_stored() {
+    let stored = "terrace; fwd=uri-miss; stored";
+    for (kv, sql, says) in [
+        (false, false, [stored, stored]),
+        (true, false, [stored, stored]),
+        (false, true, [stored, stored]),
+        // Nothing is known of it before the first.
+        (true, true, [stored, "terrace; fwd=uri-miss; detail=no-tier"]),
+    ] {
+        let mut cache = Cache::new("");
+        cache.host.world.kv_refuses.set(kv);
+        cache.host.world.sql_refuses.set(sql);
+        for (n, says) in says.into_iter().enumerate() {
+            cache.respond(200, &[FRESH], "a");
+            assert_eq!(cache.get(&format!("/{n}")).field("cache-status"), says, "{kv} {sql} {n}");
+        }
+        cache.host.world.kv_refuses.set(false);
+        cache.host.world.sql_refuses.set(false);
+        cache.respond(200, &[FRESH], "a");
+        cache.get("/2");
+        cache.respond(200, &[FRESH], "a");
+        assert_eq!(cache.get("/3").field("cache-status"), stored, "{kv} {sql}, when they take writes again");
+    }
+}
+
+#[test]
+fn what_only_a_tier_would_take_that_does_not_admit_it_is_not_said_to_be_stored() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"second-hit\"\n[tiers.l2]\nmax_size = \"10B\"\n");
+    for (length, says) in [("10", "terrace; fwd=uri-miss; stored"), ("11", "terrace; fwd=uri-miss; detail=too-large")] {
+        let body = if length == "10" { "0123456789" } else { "01234567890" };
+        cache.respond(200, &[FRESH, ("content-length", length)], body);
+        assert_eq!(cache.get(&format!("/{length}")).field("cache-status"), says);
+    }
+}
+
+#[test]
+fn an_outage_is_told_when_it_begins_and_when_it_is_over_in_plain_words() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[FRESH], "a");
+    cache.get("/a");
+    let lines = |cache: &Cache| std::mem::take(&mut *cache.host.world.warnings.borrow_mut());
+    cache.host.world.kv_fails.set(true);
+    cache.host.world.sql_fails.set(true);
+    for _ in 0..200 {
+        cache.wait(1);
+        cache.respond(200, &[FRESH], "a");
+        cache.get("/a");
+    }
+    let said = lines(&cache);
+    let [l1, l2] = said.as_slice() else { panic!("{said:?}") };
+    assert!(l1.starts_with("L1 cannot be read: the store failed: kv is down."), "{l1}");
+    assert!(l2.starts_with("L2 cannot be read: the store failed: sql is down."), "{l2}");
+    cache.host.world.kv_fails.set(false);
+    cache.host.world.sql_fails.set(false);
+    for _ in 0..20 {
+        cache.wait(1);
+        cache.respond(200, &[FRESH], "a");
+        cache.get("/a");
+    }
+    let mut said = lines(&cache);
+    said.sort();
+    let [l1, l2] = said.as_slice() else { panic!("{said:?}") };
+    assert!(
+        l1.starts_with("L1 can be read again, after ") && l2.starts_with("L2 can be read again, after "),
+        "{said:?}"
+    );
 }

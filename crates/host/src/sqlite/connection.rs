@@ -30,11 +30,13 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes sure the file can be used, creates it if need be, and turns on write-ahead logging.
+    /// Makes sure the file can be used, creates it if need be, and turns on write-ahead logging. Its folder must be there.
     pub fn prepare(path: &Path) -> Result<Self, StartError> {
         let failed = |reason: String| StartError::Sqlite { path: path.to_owned(), reason };
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+            if !folder.is_dir() {
+                return Err(failed(format!("there is no folder {}", folder.display())));
+            }
         }
         let database = Database { path: path.to_owned() };
         let connection = database.connect().map_err(|e| failed(e.to_string()))?;
@@ -193,7 +195,7 @@ mod tests {
 
     fn database() -> (tempfile::TempDir, Database) {
         let folder = tempfile::tempdir().expect("folder");
-        let database = Database::prepare(&folder.path().join("new/file.db")).expect("prepared");
+        let database = Database::prepare(&folder.path().join("file.db")).expect("prepared");
         (folder, database)
     }
 
@@ -313,7 +315,17 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_named() {
-        let error = Database::prepare(Path::new("/proc/none/file.db")).expect_err("refused");
-        assert!(error.to_string().contains("/proc/none/file.db"), "{error}");
+        for file in ["/proc/file.db", "/proc/none/file.db"] {
+            let error = Database::prepare(Path::new(file)).expect_err("refused");
+            assert!(error.to_string().contains(file), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_made() {
+        let folder = tempfile::tempdir().expect("folder");
+        let error = Database::prepare(&folder.path().join("typo/file.db")).expect_err("refused");
+        assert!(error.to_string().contains("there is no folder"), "{error}");
+        assert!(!folder.path().join("typo").exists());
     }
 }

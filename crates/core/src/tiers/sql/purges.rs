@@ -1,7 +1,7 @@
 //! The purge log in L2: one row for each target, and the statements that write, read and prune it.
 
 use super::super::Tiers;
-use super::{GONE_MS, batch, query};
+use super::{GONE_MS, batch, first_query, schema};
 use crate::host::{Host, Statement, Text, Value};
 use crate::key::Key;
 use crate::purge::{Target, Times};
@@ -28,13 +28,14 @@ const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT val
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows, in the order of what they are for, when the newest was that had no room, and whether the log ends before what was
 /// read of it, so that it was made anew; what is NULL tells an invalidation from a purge. Of those that L1 has refused the rows last
-/// longer.
+/// longer. With them the version of the tables.
 const NEWER: Text = Text::plain(
     "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) AS newest \
      UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 AND until <= ?5 ORDER BY until DESC LIMIT ?4) AS lives \
      UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?6 ORDER BY until DESC LIMIT ?4) AS kept \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
      UNION ALL SELECT -1, '', last, 0 FROM (SELECT max(seq) AS last FROM purges) AS made WHERE last < ?1 \
+     UNION ALL SELECT -2, '', version, 0 FROM terrace_schema \
      ORDER BY 2",
 );
 const SHORTEN: Text =
@@ -102,7 +103,7 @@ pub(in crate::tiers) async fn newer<H: Host>(
     let after = since(GONE_MS).unwrap_or(now);
     let kept = since(tiers.kept_ms()).map_or(short, |since| since.max(short));
     let params = [seen, most, after.0, MOST_LIVES, short.0, kept.0].map(Value::Integer).to_vec();
-    let rows = query(tiers, Statement { sql: NEWER, params }).await?;
+    let rows = first_query(tiers, Statement { sql: NEWER, params }).await?;
     let mut news = News { purges: vec![], before: None, anew: false, lives: vec![], kept: vec![], more_kept: false };
     for row in rows {
         let Ok([Value::Integer(number), Value::Text(what), Value::Integer(at), soft]) = <[Value; 4]>::try_from(row)
@@ -110,6 +111,7 @@ pub(in crate::tiers) async fn newer<H: Host>(
             continue;
         };
         match soft {
+            Value::Integer(_) if number == -2 => schema::found(tiers, at)?,
             Value::Integer(_) if number < 0 => news.anew = true,
             Value::Integer(_) if number == 0 => news.before = Some(Timestamp(at)),
             Value::Integer(soft) => {
