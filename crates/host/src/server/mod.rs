@@ -56,7 +56,7 @@ impl Drained {
 impl Server {
     /// Starts a server. When this returns it is listening, and every instance is ready.
     pub fn start(options: Options) -> Result<Server, Error> {
-        let files = raise_file_limit();
+        let open_files = raise_file_limit();
         let policy = Policy::new(&options.allowed_outbound)?;
         let files = Files::lay_out(&options.files)?;
         let keyvalue = match &options.redis {
@@ -98,9 +98,9 @@ impl Server {
             (0..count).map(|i| Worker::begin(i, shared.clone(), options.mode, address)).collect::<Result<_, _>>()?;
         let workers: Vec<Worker> = begun.into_iter().map(worker::Beginning::ready).collect::<Result<_, _>>()?;
         let desks = workers.iter().map(Worker::desk).collect();
-        let most = connections(shared.limits.connections, files);
+        let most = connections(shared.limits.connections, open_files);
         if most < shared.limits.connections {
-            let files = files.unwrap_or_default();
+            let files = open_files.unwrap_or_default();
             tracing::info!(
                 "at most {most} connections at once, as {files} files may be open: raise `ulimit -Hn` for more"
             );
