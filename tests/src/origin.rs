@@ -44,6 +44,9 @@ impl Seen {
     }
 }
 
+/// Connections that may wait to be accepted, where the system allows as many.
+const BACKLOG: u32 = 4096;
+
 /// A socket that has an address and does not listen: whoever connects is refused.
 fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
@@ -84,8 +87,9 @@ pub struct Origin {
 impl Origin {
     /// Listens on a free port of the loopback.
     pub async fn start() -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("its address");
+        let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = socket.local_addr().expect("its address");
+        let listener = socket.listen(BACKLOG).expect("it listens");
         let mut origin = Origin { address, state: Arc::default(), server: None, kept: None };
         origin.listen(listener);
         origin
@@ -127,7 +131,7 @@ impl Origin {
     /// Listens again, on the same port.
     pub async fn up(&mut self) {
         let socket = self.kept.take().expect("an origin that is down");
-        self.listen(socket.listen(1024).expect("the origin's port"));
+        self.listen(socket.listen(BACKLOG).expect("the origin's port"));
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -184,6 +188,11 @@ impl Origin {
     #[track_caller]
     pub fn last(&self, path: &str) -> Seen {
         self.seen_at(path).pop().unwrap_or_else(|| panic!("the origin was not asked for {path}"))
+    }
+
+    /// How many requests came in all.
+    pub fn asked(&self) -> usize {
+        lock(&self.state.seen).all.len()
     }
 
     /// Waits until this many requests came for a path.

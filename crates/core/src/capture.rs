@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Bytes that all copies under way in one instance may hold together. Past it a response streams through unstored.
 pub const BUDGET: usize = 96 << 20;
@@ -72,6 +72,26 @@ impl Drop for Held {
     }
 }
 
+/// Why there is no copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The body is larger than its cap, or than what was left of the budget.
+    TooMuch,
+    /// The body was cut or aborted (RFC 9111 3.3).
+    Cut,
+}
+
+/// Tells, when a copy is lost, why.
+#[derive(Clone, Debug)]
+pub struct Fate(Arc<AtomicBool>);
+
+impl Fate {
+    /// Why it was.
+    pub fn why(&self) -> Lost {
+        if self.0.load(Relaxed) { Lost::TooMuch } else { Lost::Cut }
+    }
+}
+
 /// A copy under way. A host's `tee` pushes every chunk and finishes it at the body's end; dropping it forgets the copy.
 #[derive(Debug)]
 pub struct Capture {
@@ -79,6 +99,7 @@ pub struct Capture {
     cap: usize,
     held: Held,
     lost: bool,
+    too_much: Arc<AtomicBool>,
     /// Counted up with each chunk, for whoever waits.
     beats: Option<Arc<AtomicUsize>>,
 }
@@ -88,12 +109,18 @@ impl Capture {
     pub fn new(cap: usize, expected: Option<u64>, budget: Budget) -> Self {
         let lost = expected.is_some_and(|n| n > cap as u64);
         let room = expected.and_then(|n| usize::try_from(n).ok()).filter(|_| !lost).unwrap_or(0).min(1 << 20);
-        Capture { kept: BytesMut::with_capacity(room), cap, held: Held { budget, bytes: 0 }, lost, beats: None }
+        let (kept, held) = (BytesMut::with_capacity(room), Held { budget, bytes: 0 });
+        Capture { kept, cap, held, lost, too_much: Arc::new(lost.into()), beats: None }
     }
 
     /// The same, with a number that is counted up by one for each chunk that comes.
     pub fn counted(self, beats: Option<Arc<AtomicUsize>>) -> Self {
         Capture { beats, ..self }
+    }
+
+    /// What will tell why it was lost.
+    pub fn fate(&self) -> Fate {
+        Fate(self.too_much.clone())
     }
 
     /// Whether the copy is still worth pushing to.
@@ -110,6 +137,7 @@ impl Capture {
             return;
         }
         if self.kept.len() + chunk.len() > self.cap || !self.held.grow(chunk.len()) {
+            self.too_much.store(true, Relaxed);
             self.give_up();
             return;
         }
@@ -139,11 +167,12 @@ mod tests {
     fn a_copy_ends_at_its_cap_and_gives_its_memory_back() {
         let budget = Budget::new(BUDGET);
         let mut copy = Capture::new(4, None, budget.clone());
+        let fate = copy.fate();
         copy.push(b"abcd");
-        assert_eq!(budget.left(), BUDGET - 4);
+        assert_eq!((budget.left(), fate.why()), (BUDGET - 4, Lost::Cut));
         copy.push(b"e");
         assert!(!copy.is_live());
-        assert_eq!(budget.left(), BUDGET);
+        assert_eq!((budget.left(), fate.why()), (BUDGET, Lost::TooMuch));
         assert_eq!(copy.finish(), None);
     }
 

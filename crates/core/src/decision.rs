@@ -215,6 +215,8 @@ reasons! {
         ConnectionRefused = "connection_refused",
         /// The connection closed early: 502.
         ConnectionTerminated = "connection_terminated",
+        /// No connection is left for us to open: 503.
+        ConnectionLimitReached = "connection_limit_reached",
         /// No response in time: 504.
         HttpResponseTimeout = "http_response_timeout",
         /// TLS failed: 502.

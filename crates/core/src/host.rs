@@ -153,6 +153,8 @@ pub enum OriginError {
     TlsError,
     /// What came is not HTTP, or more of it than we take.
     HttpProtocolError,
+    /// This platform has no connection left for us.
+    ConnectionLimitReached,
     /// This platform does not let us reach the origin.
     DestinationIpProhibited,
 }

@@ -117,7 +117,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Time a client may take none of the response, within a quarter more. Then it is cut. Default 60 s.
     pub write_timeout: Duration,
-    /// Connections at once. Above, a connection is accepted, answered 503 and closed. Default 20,000.
+    /// Connections at once; at most seven eighths of the files that may be open, whose soft limit is raised to the hard one. Above,
+    /// a connection is accepted, answered 503 and closed. Default 20,000.
     pub connections: usize,
     /// Processor time the guest may take without a pause before it is stopped. Default 3 s.
     pub guest_run: Duration,

@@ -5,14 +5,43 @@ use futures::channel::oneshot;
 use spin_sdk::wasip3::http::types::{ErrorCode, Trailers};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
+use std::cell::Cell;
 use std::future::Future;
 use terrace_core::capture::Capture;
 
 /// How a body ended: with its trailers, or cut.
 pub type End = Result<Option<Trailers>, ErrorCode>;
 
-/// How many bytes are read from the origin at once.
-const READ: usize = 64 << 10;
+/// Bytes that pieces of content on their way hold in this instance together, about: a stream reads and writes one at a time.
+const PIECES: usize = 64 << 20;
+
+/// The smallest and the largest piece, in bytes. Ten thousand streams at once are a crowd, and each goes in small pieces.
+const PIECE: (usize, usize) = (4 << 10, 64 << 10);
+
+thread_local! {
+    static STREAMS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A stream that is under way.
+struct Flow;
+
+impl Flow {
+    fn new() -> Flow {
+        STREAMS.set(STREAMS.get() + 1);
+        Flow
+    }
+
+    /// How large its next piece may be, in bytes.
+    fn piece(&self) -> usize {
+        (PIECES / STREAMS.get().max(1)).clamp(PIECE.0, PIECE.1)
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        STREAMS.set(STREAMS.get().saturating_sub(1));
+    }
+}
 
 /// The host's own stream, and how it ends.
 pub struct Stream {
@@ -26,9 +55,6 @@ pub fn no_trailers() -> FutureReader<End> {
     drop(writer);
     reader
 }
-
-/// Larger content than this is written in pieces of this size, so that it is not held twice.
-const PIECE: usize = 64 << 10;
 
 /// Work that goes on beside the answer, and waits for the host.
 ///
@@ -48,13 +74,18 @@ pub fn spawn_beside(work: impl Future<Output = ()> + 'static) {
     });
 }
 
-/// A stream of bytes that are at hand. A client that leaves early is no error.
+/// A stream of bytes that are at hand, written in pieces so that they are not held twice. A client that leaves early is no error.
 pub fn full(mut bytes: Bytes) -> Stream {
     let (mut tx, content) = wit_stream::new();
     let (end_tx, end) = wit_future::new(|| Ok(None));
+    let flow = Flow::new();
     spawn_beside(async move {
-        while bytes.len() > PIECE {
-            let left = tx.write_all(bytes.split_to(PIECE).to_vec()).await;
+        loop {
+            let piece = flow.piece();
+            if bytes.len() <= piece {
+                break;
+            }
+            let left = tx.write_all(bytes.split_to(piece).to_vec()).await;
             if !left.is_empty() {
                 return;
             }
@@ -72,9 +103,10 @@ pub fn tee(mut from: Stream, mut copy: Capture) -> (Stream, impl Future<Output =
     let (mut tx, content) = wit_stream::new();
     let (end_tx, end) = wit_future::new(|| Err(ErrorCode::ConnectionTerminated));
     let (done_tx, done) = oneshot::channel();
+    let flow = Flow::new();
     spawn_beside(async move {
         let mut client_reads = true;
-        let mut buffer = Vec::with_capacity(READ);
+        let mut buffer = Vec::with_capacity(flow.piece());
         let ended = loop {
             let (result, chunk) = from.content.read(buffer).await;
             if !chunk.is_empty() {
@@ -84,7 +116,7 @@ pub fn tee(mut from: Stream, mut copy: Capture) -> (Stream, impl Future<Output =
                 true if !chunk.is_empty() => {
                     let left = tx.write_all(chunk).await;
                     client_reads = left.is_empty();
-                    Vec::with_capacity(READ)
+                    Vec::with_capacity(flow.piece())
                 }
                 _ => chunk,
             };

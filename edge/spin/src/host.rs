@@ -146,9 +146,8 @@ fn origin_error(error: ErrorCode) -> OriginError {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited | ErrorCode::DestinationIpUnroutable => {
             OriginError::DestinationIpProhibited
         }
-        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete | ErrorCode::ConnectionLimitReached => {
-            OriginError::ConnectionTerminated
-        }
+        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => OriginError::ConnectionTerminated,
+        ErrorCode::ConnectionLimitReached => OriginError::ConnectionLimitReached,
         _ => OriginError::HttpProtocolError,
     }
 }

@@ -2,12 +2,8 @@
 
 use crate::{WORLD, described};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use terrace_tests::PATIENCE;
-use terrace_tests::client::Request;
-use terrace_tests::host::ADMIN_TOKEN;
 use terrace_tests::origin::Origin;
 use terrace_tests::postgres::Postgres;
 use terrace_tests::redis::Redis;
@@ -16,7 +12,6 @@ use terrace_tests::suite::join;
 use terrace_tests::world::Terrace;
 
 pub const ALL: &[crate::Test] = tests![
-    under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll,
     for_one_cold_key_the_hosts_ask_the_origin_at_most_twice,
     a_redis_that_is_killed_or_stands_still_under_load_costs_no_request,
     a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request,
@@ -24,19 +19,19 @@ pub const ALL: &[crate::Test] = tests![
 ];
 
 /// Two hosts that share both stores.
-struct Hosts {
+pub struct Hosts {
     redis: RefCell<Redis>,
     postgres: RefCell<Postgres>,
-    origin: Origin,
-    hosts: [Terrace; 2],
+    pub origin: Origin,
+    pub hosts: [Terrace; 2],
 }
 
 impl Hosts {
-    async fn start(origin: Origin, config: &str) -> Hosts {
+    pub async fn start(origin: Origin, config: &str, arguments: &[&str]) -> Hosts {
         let redis = Redis::start().expect("Redis starts");
         let postgres = Postgres::start().expect("PostgreSQL starts");
         let (l1, l2) = (redis.url(), postgres.url());
-        let arguments = ["--l1", l1.as_str(), "--l2", l2.as_str()];
+        let arguments = [&["--l1", l1.as_str(), "--l2", l2.as_str()], arguments].concat();
         let url = origin.url();
         let (one, other) =
             tokio::join!(WORLD.in_front_of(&url, config, &arguments), WORLD.in_front_of(&url, config, &arguments));
@@ -62,56 +57,8 @@ impl Hosts {
     }
 }
 
-async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll() {
-    let origin = Origin::start().await;
-    let version = Arc::new(AtomicU64::new(0));
-    let of = version.clone();
-    origin.otherwise(move |_| {
-        Reply::ok(format!("{}", of.load(SeqCst))).with("Cache-Control", "max-age=600").with("Cache-Tag", "all")
-    });
-    let config = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[purge]\npoll = \"1s\"\n[cache]\n\
-                  stale_while_revalidate = \"0s\"\n[tiers.l2]\ntimeout = \"3s\"\n";
-    let shared = Hosts::start(origin, config).await;
-    let (floor, done, served, hits) = (Cell::new(0), Cell::new(false), Cell::new(0), Cell::new(0));
-    let clients = (0..16).map(|client| {
-        let (hosts, floor, done, served, hits) = (&shared.hosts, &floor, &done, &served, &hits);
-        async move {
-            for n in client.. {
-                if done.get() {
-                    break;
-                }
-                let least = floor.get();
-                let response = hosts[n % 2].get(&format!("/{}", n % 24)).await;
-                response.has_status(200);
-                let shown: u64 = response.text().parse().expect("a version");
-                assert!(shown >= least, "purged before and served: {shown} of {least}: {response:?}");
-                served.set(served.get() + 1);
-                hits.set(hits.get() + u64::from(response.is_hit()));
-            }
-        }
-    });
-    let purges = async {
-        for n in 0..4 {
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            let newest = version.fetch_add(1, SeqCst) + 1;
-            let purge = Request::new("POST", "/_terrace/purge").with("Content-Type", "application/json");
-            let purge = purge.with("Authorization", format!("Bearer {ADMIN_TOKEN}")).body("{\"tags\":[\"all\"]}");
-            let answer = shared.hosts[n % 2].send(&purge).await;
-            answer.has_status(200);
-            let said: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
-            let wait = said["holds_everywhere_in_ms"].as_u64().expect("when it holds");
-            tokio::time::sleep(Duration::from_millis(wait + 1)).await;
-            floor.set(newest);
-        }
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        done.set(true);
-    };
-    tokio::join!(join(clients.collect()), purges);
-    assert!(hits.get() * 2 > served.get(), "{} hits of {} requests are no load", hits.get(), served.get());
-}
-
 async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice() {
-    let shared = Hosts::start(Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
+    let shared = Hosts::start(Origin::start().await, "[cache]\ncollapse = \"global\"\n", &[]).await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {
@@ -137,7 +84,7 @@ enum Fault {
 
 /// Load on both hosts, of known keys and new ones, while stores are gone and come back: nobody may notice anything.
 async fn costs_no_request(redis: bool, postgres: bool) {
-    let shared = Hosts::start(described().await, "").await;
+    let shared = Hosts::start(described().await, "", &[]).await;
     shared.share("before").await;
     for fault in [Fault::StandsStill, Fault::IsKilled] {
         let done = Cell::new(false);

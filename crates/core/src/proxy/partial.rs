@@ -136,7 +136,7 @@ impl Proxy {
         let head = update::by_part(&held.head, &seen, policy);
         let (body, copy) = self.keep(host, response.body, Some(part.len()), None);
         drop(body);
-        let body = copy.await.filter(|body| body.len() as u64 == part.len())?;
+        let body = copy.await.ok().filter(|body| body.len() as u64 == part.len())?;
         let _held = self.budget.take(usize::try_from(part.complete).ok()?)?;
         match partial::join((partial::held(&held.head), &held.body), (part, &body), self.config.max_size()) {
             Union::Joined(whole, body) if whole.is_whole() => Some(assemble(head, whole, body)),

@@ -3,7 +3,7 @@
 
 use super::partial::Came;
 use super::{Lookable, Proxy, Trip, exchange, serve};
-use crate::capture::Capture;
+use crate::capture::{Capture, Lost};
 use crate::decision::{Failure, NotCollapsed, NotStored, Outcome};
 use crate::entry::{Entry, Head, codec};
 use crate::fields::Fields;
@@ -89,11 +89,11 @@ impl Proxy {
         let own = host.clone();
         host.defer(async move {
             match self.leased(&own, &request, copy).await {
-                Some(body) => {
+                Ok(body) => {
                     let whole = Whole { status, plan, body, expected, of_part };
                     self.store(&own, &request, whole, &place, trip).await;
                 }
-                None => self.tell_alone(&request, NotCollapsed::NotStored, own.now()),
+                Err(lost) => self.tell_lost(&request, lost, own.now()),
             }
             self.end_lease(&own, &request).await;
         });
@@ -123,11 +123,20 @@ impl Proxy {
         let (body, copy) = self.keep(host, response.body, expected, beats);
         drop(body);
         match self.leased(host, request, copy).await {
-            Some(body) => {
+            Ok(body) => {
                 let whole = Whole { status, plan, body, expected, of_part };
                 self.store(host, request, whole, &Place::Over(Box::new(found)), trip).await;
             }
-            None => self.tell_alone(request, NotCollapsed::NotStored, host.now()),
+            Err(lost) => self.tell_lost(request, lost, host.now()),
+        }
+    }
+
+    /// Tells those that wait that there is nothing to give them. Of what was cut nothing is said: the next may come whole, and one of
+    /// them takes over when this request is gone.
+    fn tell_lost(&self, request: &Lookable, lost: Lost, now: Timestamp) {
+        match lost {
+            Lost::TooMuch => self.tell_alone(request, NotCollapsed::NotStored, now),
+            Lost::Cut => {}
         }
     }
 
@@ -224,28 +233,30 @@ impl Proxy {
         body: Body<H::Stream>,
         expected: Option<u64>,
         beats: Option<Arc<AtomicUsize>>,
-    ) -> (Body<H::Stream>, impl Future<Output = Option<Bytes>> + 'static + use<H>) {
+    ) -> (Body<H::Stream>, impl Future<Output = Result<Bytes, Lost>> + 'static + use<H>) {
         let cap = usize::try_from(self.config.max_size()).unwrap_or(usize::MAX);
-        let mut at_hand = None;
+        let mut at_hand = Err(Lost::TooMuch);
         let mut streamed = None;
         let body = match body {
             Body::Empty => {
-                at_hand = Some(Bytes::new());
+                at_hand = Ok(Bytes::new());
                 Body::Empty
             }
             Body::Full(bytes) => {
-                at_hand = Some(bytes.clone()).filter(|b| b.len() <= cap);
+                at_hand = if bytes.len() <= cap { Ok(bytes.clone()) } else { Err(Lost::TooMuch) };
                 Body::Full(bytes)
             }
             Body::Stream(stream) => {
-                let (stream, copy) = host.tee(stream, Capture::new(cap, expected, self.budget.clone()).counted(beats));
-                streamed = Some(copy);
+                let copy = Capture::new(cap, expected, self.budget.clone()).counted(beats);
+                let fate = copy.fate();
+                let (stream, copy) = host.tee(stream, copy);
+                streamed = Some((copy, fate));
                 Body::Stream(stream)
             }
         };
         (body, async move {
             match streamed {
-                Some(copy) => copy.await,
+                Some((copy, fate)) => copy.await.ok_or_else(|| fate.why()),
                 None => at_hand,
             }
         })
@@ -255,7 +266,7 @@ impl Proxy {
         let Whole { status, plan, body, expected, of_part } = whole;
         // RFC 9111 3.3: a response that is not whole is not stored.
         if expected.is_some_and(|length| length != body.len() as u64) {
-            return self.tell_alone(request, NotCollapsed::NotStored, host.now());
+            return self.tell_lost(request, Lost::Cut, host.now());
         }
         if let Some((part, fields)) = plan.part.zip(of_part) {
             if self.home(host, request, &plan.fields, trip).await.is_some() {

@@ -58,6 +58,9 @@ fn explain(failure: Failure) -> (StatusCode, &'static str) {
         Failure::ConnectionTerminated => {
             (StatusCode::BAD_GATEWAY, "The origin closed the connection before its response was whole.")
         }
+        Failure::ConnectionLimitReached => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Too many connections are open already: try again in a moment.")
+        }
         Failure::TlsError => (StatusCode::BAD_GATEWAY, "The secure connection to the origin failed."),
         Failure::HttpProtocolError => (StatusCode::BAD_GATEWAY, "The origin's response is not valid HTTP."),
         Failure::DestinationIpProhibited => (

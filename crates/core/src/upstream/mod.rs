@@ -144,6 +144,7 @@ fn failure(error: OriginError) -> Failure {
         OriginError::HttpResponseTimeout => Failure::HttpResponseTimeout,
         OriginError::TlsError => Failure::TlsError,
         OriginError::HttpProtocolError => Failure::HttpProtocolError,
+        OriginError::ConnectionLimitReached => Failure::ConnectionLimitReached,
         OriginError::DestinationIpProhibited => Failure::DestinationIpProhibited,
     }
 }

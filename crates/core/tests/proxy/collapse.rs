@@ -293,17 +293,45 @@ fn who_asks_for_a_reload_waits_for_nobody() {
     assert_eq!(answers.iter().map(Answer::text).collect::<Vec<_>>(), ["first", "first", "second"]);
 }
 
+fn cut(body: &'static [u8]) -> Script {
+    Script::After(100, Box::new(Script::Cut(200, owned(FRESH), vec![body])))
+}
+
 #[test]
-fn content_that_does_not_come_whole_is_waited_for_once() {
-    let mut cache = Cache::new("");
-    let cut = Script::Cut(200, owned(FRESH), vec![b"hel"]);
-    cache.origin(Script::After(100, Box::new(cut)));
-    for _ in 0..3 {
-        cache.origin(slow(100, 200, FRESH, "hello"));
-    }
-    let answers = crowd(&mut cache, 4);
+fn content_that_is_cut_is_asked_for_once_more_for_all_that_wait() {
+    let mut cache = Cache::new("[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n");
+    cache.origin(cut(b"hel")).origin(slow(100, 200, FRESH, "hello"));
+    let answers = crowd(&mut cache, 1000);
     assert_eq!(answers[0].body, None);
     assert!(answers[1..].iter().all(|a| a.text() == "hello"));
+    assert_eq!((cache.asked(), cache.proxy.collapsing().taken_over.get()), (2, 1));
+    // Nor is anything remembered of it.
+    assert_eq!(cache.purge(r#"{"everything":true}"#).status, 200);
+    cache.wait(1);
+    cache.origin(slow(100, 200, FRESH, "again"));
+    assert!(crowd(&mut cache, 20).iter().all(|a| a.text() == "again"));
+    assert_eq!(cache.asked(), 3);
+}
+
+#[test]
+fn content_that_is_shorter_than_it_was_said_to_be_is_asked_for_once_more() {
+    let mut cache = Cache::new("");
+    let short = [("cache-control", "max-age=100"), ("content-length", "5")];
+    cache.origin(slow(100, 200, &short, "hel")).origin(slow(100, 200, FRESH, "hello"));
+    let answers = crowd(&mut cache, 20);
+    assert!(answers[1..].iter().all(|a| a.text() == "hello"));
+    assert_eq!(cache.asked(), 2);
+}
+
+#[test]
+fn content_that_is_cut_again_and_again_is_not_waited_for_longer() {
+    let mut cache = Cache::new("");
+    for _ in 0..10 {
+        cache.origin(cut(b"hel"));
+    }
+    let answers = crowd(&mut cache, 10);
+    assert!(answers.iter().all(|a| a.body.is_none()));
+    assert_eq!(cache.asked(), 10);
 }
 
 #[test]

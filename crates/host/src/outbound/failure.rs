@@ -90,6 +90,9 @@ fn one(error: &(dyn StdError + 'static)) -> Option<Error> {
 
 fn of_io(error: &io::Error) -> Option<Error> {
     use io::ErrorKind as Kind;
+    if is_exhausted(error) {
+        return Some(Error::ConnectionLimitReached);
+    }
     Some(match error.kind() {
         Kind::ConnectionRefused => Error::ConnectionRefused,
         Kind::TimedOut => Error::ConnectionTimeout,
@@ -98,10 +101,17 @@ fn of_io(error: &io::Error) -> Option<Error> {
         | Kind::BrokenPipe
         | Kind::NotConnected
         | Kind::UnexpectedEof => Error::ConnectionTerminated,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => Error::DestinationUnavailable,
+        Kind::HostUnreachable | Kind::NetworkUnreachable => Error::DestinationUnavailable,
         Kind::PermissionDenied => Error::DestinationIpProhibited,
         _ => return None,
     })
+}
+
+/// Whether this machine has no file or no port left for one more connection.
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|number| ours.contains(&number))
 }
 
 fn of_tls(error: &rustls::Error) -> Error {
@@ -127,6 +137,8 @@ mod tests {
         assert!(matches!(find(&io::Error::other(dns)), Some(Error::DnsError { .. })));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert!(matches!(find(&refused), Some(Error::ConnectionRefused)));
+        let full = io::Error::other(io::Error::from(rustix::io::Errno::MFILE));
+        assert!(matches!(find(&full), Some(Error::ConnectionLimitReached)));
         assert!(find(&io::Error::other("unknown")).is_none());
     }
 }

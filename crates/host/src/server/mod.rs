@@ -56,7 +56,7 @@ impl Drained {
 impl Server {
     /// Starts a server. When this returns it is listening, and every instance is ready.
     pub fn start(options: Options) -> Result<Server, Error> {
-        raise_file_limit();
+        let open_files = raise_file_limit();
         let policy = Policy::new(&options.allowed_outbound)?;
         let files = Files::lay_out(&options.files)?;
         let keyvalue = match &options.redis {
@@ -98,7 +98,14 @@ impl Server {
             (0..count).map(|i| Worker::begin(i, shared.clone(), options.mode, address)).collect::<Result<_, _>>()?;
         let workers: Vec<Worker> = begun.into_iter().map(worker::Beginning::ready).collect::<Result<_, _>>()?;
         let desks = workers.iter().map(Worker::desk).collect();
-        let acceptor = Acceptor::start(listener, desks, shared.limits.connections)?;
+        let most = connections(shared.limits.connections, open_files);
+        if most < shared.limits.connections {
+            let files = open_files.unwrap_or_default();
+            tracing::info!(
+                "at most {most} connections at once, as {files} files may be open: raise `ulimit -Hn` for more"
+            );
+        }
+        let acceptor = Acceptor::start(listener, desks, most)?;
         Ok(Server { address, shared, acceptor: Some(acceptor), workers, ticker: Some(ticker), _files: files })
     }
 
@@ -171,12 +178,36 @@ fn wasm(component: &Component) -> Result<Cow<'_, [u8]>, Error> {
     })
 }
 
-/// Ten thousand connections need as many files: take all that the system grants.
-fn raise_file_limit() {
+/// Ten thousand connections need as many files: takes all that the system grants, and says how many that are.
+fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
         let _ = setrlimit(Resource::Nofile, limit);
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+/// The connections of clients that so many open files allow: an eighth of them, and 64 at the least, is for those of origins and stores,
+/// or clients that wait would keep all who are to answer them from it.
+fn connections(limit: usize, files: Option<u64>) -> usize {
+    let Some(files) = files.and_then(|files| usize::try_from(files).ok()) else { return limit };
+    limit.min(files.saturating_sub((files / 8).max(64)).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_of_clients_leave_files_to_others() {
+        assert_eq!(connections(20_000, None), 20_000);
+        assert_eq!(connections(20_000, Some(1 << 20)), 20_000);
+        assert_eq!(connections(20_000, Some(20_000)), 17_500);
+        assert_eq!(connections(20_000, Some(1024)), 896);
+        assert_eq!(connections(20_000, Some(100)), 36);
+        assert_eq!(connections(20_000, Some(10)), 1);
+        assert_eq!(connections(8, Some(1024)), 8);
     }
 }
