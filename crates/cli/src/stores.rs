@@ -36,6 +36,17 @@ impl L1 {
     }
 }
 
+/// What PostgreSQL makes of the component's SQL.
+const DIALECT: Dialect = Dialect {
+    translate: postgres::translate,
+    is_about_one_key: postgres::is_about_one_key,
+    lock_key: postgres::lock_key,
+    lock_all: postgres::LOCK_ALL,
+    begin: postgres::BEGIN,
+    settings: postgres::SETTINGS,
+    is_passing: postgres::is_passing,
+};
+
 /// A store for L2.
 #[derive(Debug, PartialEq, Eq)]
 pub enum L2 {
@@ -59,10 +70,7 @@ impl L2 {
     pub fn database(self) -> Database {
         match self {
             L2::File(path) => Database::Sqlite(path),
-            L2::Postgres(url) => {
-                let (translate, is_about_one_key) = (postgres::translate, postgres::is_about_one_key);
-                Database::Postgres(url, Dialect { translate, is_about_one_key })
-            }
+            L2::Postgres(url) => Database::Postgres(url, DIALECT),
         }
     }
 }

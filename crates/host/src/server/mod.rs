@@ -80,6 +80,7 @@ impl Server {
             engine,
             keyvalue,
             database,
+            postgres: postgres::Servers::new(policy.clone()),
             variables: Variables::new(options.variables),
             policy,
             files: files.path().to_owned(),
