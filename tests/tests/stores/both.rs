@@ -1,6 +1,6 @@
 //! Hosts that share Redis and PostgreSQL: one cache, with no store that it cannot do without.
 
-use crate::{WORLD, described};
+use crate::{By, WORLD, described};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -16,11 +16,13 @@ use terrace_tests::suite::join;
 use terrace_tests::world::Terrace;
 
 pub const ALL: &[crate::Test] = tests![
-    under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll,
+    under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(By::Host),
     for_one_cold_key_the_hosts_ask_the_origin_at_most_twice,
     a_redis_that_is_killed_or_stands_still_under_load_costs_no_request,
     a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request,
     both_killed_or_standing_still_under_load_cost_no_request,
+    under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(By::Component),
+    a_postgres_that_the_component_knows_is_killed_or_stands_still_under_load_and_costs_no_request,
 ];
 
 /// Two hosts that share both stores.
@@ -32,11 +34,11 @@ struct Hosts {
 }
 
 impl Hosts {
-    async fn start(origin: Origin, config: &str) -> Hosts {
+    async fn start(by: By, origin: Origin, config: &str) -> Hosts {
         let redis = Redis::start().expect("Redis starts");
         let postgres = Postgres::start().expect("PostgreSQL starts");
         let (l1, l2) = (redis.url(), postgres.url());
-        let arguments = ["--l1", l1.as_str(), "--l2", l2.as_str()];
+        let arguments = [&["--l1", l1.as_str(), "--l2", l2.as_str()], by.arguments()].concat();
         let url = origin.url();
         let (one, other) =
             tokio::join!(WORLD.in_front_of(&url, config, &arguments), WORLD.in_front_of(&url, config, &arguments));
@@ -62,7 +64,7 @@ impl Hosts {
     }
 }
 
-async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll() {
+async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(by: By) {
     let origin = Origin::start().await;
     let version = Arc::new(AtomicU64::new(0));
     let of = version.clone();
@@ -71,7 +73,7 @@ async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(
     });
     let config = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[purge]\npoll = \"1s\"\n[cache]\n\
                   stale_while_revalidate = \"0s\"\n[tiers.l2]\ntimeout = \"3s\"\n";
-    let shared = Hosts::start(origin, config).await;
+    let shared = Hosts::start(by, origin, config).await;
     let (floor, done, served, hits) = (Cell::new(0), Cell::new(false), Cell::new(0), Cell::new(0));
     let clients = (0..16).map(|client| {
         let (hosts, floor, done, served, hits) = (&shared.hosts, &floor, &done, &served, &hits);
@@ -111,7 +113,7 @@ async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(
 }
 
 async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice() {
-    let shared = Hosts::start(Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
+    let shared = Hosts::start(By::Host, Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {
@@ -136,8 +138,8 @@ enum Fault {
 }
 
 /// Load on both hosts, of known keys and new ones, while stores are gone and come back: nobody may notice anything.
-async fn costs_no_request(redis: bool, postgres: bool) {
-    let shared = Hosts::start(described().await, "").await;
+async fn costs_no_request(by: By, redis: bool, postgres: bool) {
+    let shared = Hosts::start(by, described().await, "").await;
     shared.share("before").await;
     for fault in [Fault::StandsStill, Fault::IsKilled] {
         let done = Cell::new(false);
@@ -197,13 +199,17 @@ impl Hosts {
 }
 
 async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(true, false).await;
+    costs_no_request(By::Host, true, false).await;
 }
 
 async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(false, true).await;
+    costs_no_request(By::Host, false, true).await;
 }
 
 async fn both_killed_or_standing_still_under_load_cost_no_request() {
-    costs_no_request(true, true).await;
+    costs_no_request(By::Host, true, true).await;
+}
+
+async fn a_postgres_that_the_component_knows_is_killed_or_stands_still_under_load_and_costs_no_request() {
+    costs_no_request(By::Component, false, true).await;
 }
