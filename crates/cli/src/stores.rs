@@ -83,6 +83,7 @@ impl L2 {
         let servers = url.servers().map_err(|why| Failure::usage(format!("--l2: {why}")))?;
         options.allowed_outbound.extend(servers);
         options.variables.insert(L2_URL.into(), text.unwrap_or_default().into());
+        options.database = Database::None;
         Ok(())
     }
 }

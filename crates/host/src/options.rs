@@ -62,6 +62,8 @@ pub enum Database {
     Sqlite(PathBuf),
     /// In PostgreSQL, which others may share; with it, what becomes of the guest's SQL there.
     Postgres(Box<PostgresUrl>, Dialect),
+    /// Nowhere: it is told that there is none.
+    None,
 }
 
 /// Where the component comes from.

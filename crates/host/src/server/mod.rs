@@ -70,6 +70,7 @@ impl Server {
             Database::Postgres(url, dialect) => {
                 sqlite::Store::Postgres(Box::new(postgres::Database::new(url, *dialect)?))
             }
+            Database::None => sqlite::Store::None,
         };
         let (listener, address) = accept::listen(options.listen)?;
 
