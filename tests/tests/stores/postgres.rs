@@ -301,7 +301,9 @@ async fn a_transaction_begins_on_no_connection_that_is_in_one() {
 async fn what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind() {
     let (postgres, origin) = (Arc::new(postgres()), described().await);
     let config = "[tiers.l2]\ntimeout = \"200ms\"\n";
-    let terrace = with_l2(By::Component, &origin, &postgres.url(), config).await;
+    // The server would not end what is left behind.
+    let url = format!("{}?options=-cidle_in_transaction_session_timeout%3D60000", postgres.url());
+    let terrace = with_l2(By::Component, &origin, &url, config).await;
     is_shared(&terrace, &postgres, "/before").await;
     let holder = {
         let postgres = postgres.clone();
@@ -320,7 +322,6 @@ async fn what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind() {
     for n in 0..4 {
         terrace.get(&format!("/cut/{n}")).await.has_status(200).has_tier("MISS");
     }
-    // Sooner than the server would end it by itself.
     let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terrace' AND state <> 'idle'";
     until(open, "0").await;
     holder.await.expect("a thread").expect("a lock");
