@@ -97,9 +97,10 @@ impl Host {
         matches!(self, Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh)
     }
 
-    /// Whether it finishes deferred stores before it ends.
+    /// Whether it finishes deferred stores before it ends. Instances as Spin has them are not waited for; what they store in a file is
+    /// stored at once.
     pub const fn drains(self) -> bool {
-        self.is_ours() || matches!(self, Host::Shared | Host::LikeSpinPostgres)
+        self.is_ours() || matches!(self, Host::Shared)
     }
 
     /// Whether all requests meet one instance, given `--workers 1` where it takes arguments: instances do not know of each
