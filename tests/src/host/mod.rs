@@ -97,6 +97,25 @@ impl Host {
         matches!(self, Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh)
     }
 
+    /// Whether the behaviours of an idea are tried on it. By what it shares with others they were; here it is about what goes to L2.
+    pub fn tries(self, idea: &str) -> bool {
+        let far = [
+            "tiers",
+            "purge",
+            "stale",
+            "validation",
+            "vary",
+            "variance",
+            "ranges",
+            "room",
+            "watch",
+            "streaming",
+            "content",
+            "coding",
+        ];
+        self != Host::LikeSpinPostgres || far.contains(&idea)
+    }
+
     /// Whether it finishes deferred stores before it ends. Instances as Spin has them are not waited for; what they store in a file is
     /// stored at once.
     pub const fn drains(self) -> bool {

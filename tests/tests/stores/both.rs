@@ -17,12 +17,16 @@ use terrace_tests::world::Terrace;
 
 pub const ALL: &[crate::Test] = tests![
     under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(By::Host),
-    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice,
-    a_redis_that_is_killed_or_stands_still_under_load_costs_no_request,
-    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request,
-    both_killed_or_standing_still_under_load_cost_no_request,
+    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(By::Host),
+    a_redis_that_is_killed_or_stands_still_under_load_costs_no_request(By::Host),
+    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(By::Host),
+    both_killed_or_standing_still_under_load_cost_no_request(By::Host),
+];
+
+pub const BY_COMPONENT: &[crate::Test] = tests![
     under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(By::Component),
-    a_postgres_that_the_component_knows_is_killed_or_stands_still_under_load_and_costs_no_request,
+    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(By::Component),
+    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(By::Component),
 ];
 
 /// Two hosts that share both stores.
@@ -112,8 +116,8 @@ async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(
     assert!(hits.get() * 2 > served.get(), "{} hits of {} requests are no load", hits.get(), served.get());
 }
 
-async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice() {
-    let shared = Hosts::start(By::Host, Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
+async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(by: By) {
+    let shared = Hosts::start(by, Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {
@@ -198,18 +202,14 @@ impl Hosts {
     }
 }
 
-async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(By::Host, true, false).await;
+async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request(by: By) {
+    costs_no_request(by, true, false).await;
 }
 
-async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(By::Host, false, true).await;
+async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(by: By) {
+    costs_no_request(by, false, true).await;
 }
 
-async fn both_killed_or_standing_still_under_load_cost_no_request() {
-    costs_no_request(By::Host, true, true).await;
-}
-
-async fn a_postgres_that_the_component_knows_is_killed_or_stands_still_under_load_and_costs_no_request() {
-    costs_no_request(By::Component, false, true).await;
+async fn both_killed_or_standing_still_under_load_cost_no_request(by: By) {
+    costs_no_request(by, true, true).await;
 }

@@ -67,6 +67,7 @@ fn main() {
         ("postgres", postgres::ALL, no_postgres.is_some()),
         ("component", postgres::BY_COMPONENT, no_postgres.is_some()),
         ("both", both::ALL, no_redis.is_some() || no_postgres.is_some()),
+        ("component_and_redis", both::BY_COMPONENT, no_redis.is_some() || no_postgres.is_some()),
     ];
     let trials = ideas.into_iter().flat_map(|(idea, tests, missing)| {
         tests.iter().map(move |test| {
