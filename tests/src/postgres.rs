@@ -93,7 +93,7 @@ impl Postgres {
     pub fn resume(&mut self) -> Result<()> {
         let mut command = self.programs.command("postgres");
         command.arg("-D").arg(self.dir.path().join("data")).args(["-p", &self.address.port().to_string()]);
-        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200"] {
+        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=400"] {
             command.args(["-c", setting]);
         }
         command.current_dir(self.dir.path());

@@ -92,7 +92,7 @@ impl Terrace {
     /// Ends it in order (SIGTERM) and waits.
     pub async fn stop(&mut self) -> ExitStatus {
         if !self.host.drains() {
-            // `spin up` does not drain: give deferred stores their time.
+            // Neither `spin up` nor what is like it drains: give deferred stores their time.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         self.process().terminate();

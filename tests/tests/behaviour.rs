@@ -24,6 +24,9 @@ fn main() {
         }
         for behaviour in suite::all().filter(|behaviour| (behaviour.holds_on)(host)) {
             let idea = behaviour.idea.rsplit("::").next().unwrap_or_default();
+            if !host.tries(idea) {
+                continue;
+            }
             let name = format!("{}::{idea}::{}", host.name(), behaviour.name);
             let missing = missing.clone();
             let ignored = missing.is_some() && !host.is_required();

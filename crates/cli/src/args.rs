@@ -54,7 +54,8 @@ pub struct Serve {
     pub listen: SocketAddr,
     #[command(flatten)]
     pub tiers: Tiers,
-    /// Run the component as `spin up` does, instead of one long-lived instance per worker; `fresh`: one per request
+    /// Run the component as `spin up` does, instead of one long-lived instance per worker; `fresh`: one per request. It connects to
+    /// a PostgreSQL by itself then
     #[arg(long, value_name = "INSTANCES", num_args = 0..=1, require_equals = true, default_missing_value = "reused")]
     pub like_spin: Option<LikeSpin>,
     /// Threads that serve [default: one per core]

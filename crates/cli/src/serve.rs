@@ -3,7 +3,7 @@
 use crate::args::{LikeSpin, Serve};
 use crate::failure::Failure;
 use crate::settings::Settings;
-use crate::stores::{L1, L2};
+use crate::stores::{L1, L2, L2_URL};
 use std::io::{self, Write, stdout};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::process;
@@ -34,6 +34,9 @@ pub fn run(args: Serve) -> Result<(), Failure> {
     options.kv_bytes = args.tiers.l1_size;
     options.workers = args.workers.map_or(0, usize::from);
     options.mode = mode(args.like_spin);
+    if args.like_spin.is_some() {
+        L2::leave_to_component(args.tiers.l2.as_deref(), &mut options)?;
+    }
 
     until_told_to_stop(options, |address| {
         info!(origin = %settings.origin, database = %shown, "serving");
@@ -51,7 +54,8 @@ pub fn say(text: std::fmt::Arguments<'_>) {
 pub fn options(listen: SocketAddr, database: Database, config: &str, origin: &Url) -> Options {
     let mut options = Options::new(listen, database);
     options.files = vec![(GUEST_CONFIG.into(), config.as_bytes().to_vec())];
-    options.variables = [("origin_url".to_string(), origin.to_string())].into();
+    // L2 is the host's, whatever the environment says.
+    options.variables = [("origin_url".to_string(), origin.to_string()), (L2_URL.to_string(), String::new())].into();
     // Scheme, host and port: a path would not be an origin.
     options.allowed_outbound = vec![origin.origin().ascii_serialization()];
     options

@@ -36,6 +36,20 @@ impl L1 {
     }
 }
 
+/// The variable by which the component knows a PostgreSQL that it is to connect to by itself.
+pub const L2_URL: &str = "l2_url";
+
+/// What PostgreSQL makes of the component's SQL.
+const DIALECT: Dialect = Dialect {
+    translate: postgres::translate,
+    is_about_one_key: postgres::is_about_one_key,
+    lock_key: postgres::lock_key,
+    lock_all: postgres::LOCK_ALL,
+    begin: postgres::BEGIN,
+    settings: postgres::SETTINGS,
+    is_passing: postgres::is_passing,
+};
+
 /// A store for L2.
 #[derive(Debug, PartialEq, Eq)]
 pub enum L2 {
@@ -59,11 +73,18 @@ impl L2 {
     pub fn database(self) -> Database {
         match self {
             L2::File(path) => Database::Sqlite(path),
-            L2::Postgres(url) => {
-                let (translate, is_about_one_key) = (postgres::translate, postgres::is_about_one_key);
-                Database::Postgres(url, Dialect { translate, is_about_one_key })
-            }
+            L2::Postgres(url) => Database::Postgres(url, DIALECT),
         }
+    }
+
+    /// Has the component connect to it by itself, as under `spin up`, where it is a PostgreSQL: the one that `text` names.
+    pub fn leave_to_component(text: Option<&str>, options: &mut Options) -> Result<(), Failure> {
+        let Database::Postgres(url, _) = &options.database else { return Ok(()) };
+        let servers = url.servers().map_err(|why| Failure::usage(format!("--l2: {why}")))?;
+        options.allowed_outbound.extend(servers);
+        options.variables.insert(L2_URL.into(), text.unwrap_or_default().into());
+        options.database = Database::None;
+        Ok(())
     }
 }
 

@@ -4,7 +4,10 @@
 
 use rusqlite::Connection;
 use std::path::Path;
-use terrace_core::tiers::sql::postgres::{is_about_one_key, translate};
+use terrace_core::host::{Statement, StoreError, Text, Value};
+use terrace_core::tiers::sql::postgres::{
+    LOCK_ALL, SETTINGS, address, error, is_about_one_key, lock_key, locks, translate, translate_typed,
+};
 use terrace_core::tiers::sql::{MIGRATIONS, STATEMENTS, statements};
 
 #[test]
@@ -96,7 +99,10 @@ fn what_is_about_one_key_is_told_from_what_is_about_many() {
 fn no_statement_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tiers");
     let mut files = vec![folder.join("sql.rs")];
-    files.extend(std::fs::read_dir(folder.join("sql")).unwrap().map(|file| file.unwrap().path()));
+    for more in ["sql", "sql/postgres"] {
+        let here = std::fs::read_dir(folder.join(more)).unwrap();
+        files.extend(here.map(|file| file.unwrap().path()).filter(|path| path.is_file()));
+    }
     let written: usize = files
         .iter()
         .map(|file| std::fs::read_to_string(file).unwrap())
@@ -106,4 +112,97 @@ fn no_statement_is_forgotten() {
     assert_eq!(listed, written, "STATEMENTS does not list every statement");
     let migrations = std::fs::read_dir(folder.join("migrations")).unwrap().count();
     assert_eq!(MIGRATIONS.len(), migrations, "MIGRATIONS does not list every migration");
+}
+
+fn statement(sql: &'static str, params: Vec<Value>) -> Statement {
+    Statement { sql: Text::plain(sql), params }
+}
+
+#[test]
+fn a_parameter_says_its_type_where_the_text_alone_tells_it() {
+    let params = vec![Value::Text("k".into()), Value::Integer(1), Value::Blob(vec![1]), Value::Null];
+    for (ours, theirs) in [
+        ("SELECT ?1, ?2, ?3, ?4", "SELECT $1::text, $2::int8, $3::bytea, $4"),
+        ("SELECT '?1' LIMIT ?2", "SELECT '?1' LIMIT $2::int8"),
+        (
+            "SELECT value FROM json_each(?1)",
+            "SELECT value FROM json_array_elements_text($1::text::json) AS json_each(value)",
+        ),
+        ("SELECT ?12, ?9999999999999999999999", "SELECT $12, $9999999999999999999999"),
+    ] {
+        assert_eq!(translate_typed(&statement(ours, params.clone())), theirs);
+    }
+}
+
+#[test]
+fn a_batch_takes_its_locks_at_once_and_in_one_order() {
+    let about = |key: &str| statement("DELETE FROM entries WHERE key = ?1", vec![Value::Text(key.into())]);
+    let both = locks(&[about("one"), about("two"), about("one")]);
+    assert_eq!(both, locks(&[about("two"), about("one")]));
+    assert_eq!(both.matches("pg_advisory_xact_lock(").count(), 2, "{both}");
+    assert_eq!(locks(&[about("one")]), lock_key("one"));
+    assert_ne!(lock_key("one"), lock_key("two"));
+    // What is about more than one key, or about none that is known, runs alone.
+    for other in [
+        statement("DELETE FROM gone WHERE until <= ?1", vec![Value::Integer(1)]),
+        statement("INSERT INTO purges (what) SELECT value FROM json_each(?1)", vec![Value::Text("[]".into())]),
+        statement("CREATE TABLE t (a INTEGER)", vec![]),
+    ] {
+        assert_eq!(locks(&[about("one"), other]), LOCK_ALL);
+    }
+}
+
+#[test]
+fn what_the_server_says_is_known_by_its_code() {
+    let said = || "said".to_owned();
+    for (code, meant) in [
+        ("53100", StoreError::Full),
+        ("42P01", StoreError::Schema(said())),
+        ("42703", StoreError::Schema(said())),
+        ("55P03", StoreError::Busy(said())),
+        ("40P01", StoreError::Busy(said())),
+        ("25001", StoreError::Busy(said())),
+        ("57014", StoreError::Other("PostgreSQL: said".into())),
+        ("", StoreError::Other("PostgreSQL: said".into())),
+    ] {
+        assert_eq!(error(code, said()), meant, "{code}");
+    }
+}
+
+#[test]
+fn an_address_has_the_settings_of_a_connection_and_tls_but_on_this_machine() {
+    let settings = SETTINGS.replace('=', "%3D").replace(' ', "%20");
+    for (given, told) in [
+        ("postgres://u:p@db.example/d", "postgres://u:p@db.example/d?sslmode=require&options=S"),
+        ("postgresql://u@db.example:5433", "postgres://u@db.example:5433?sslmode=require&options=S"),
+        ("postgres://u@127.0.0.1:99/d", "postgres://u@127.0.0.1:99/d?sslmode=disable&options=S"),
+        ("postgres://u@[::1]:99/d", "postgres://u@[::1]:99/d?sslmode=disable&options=S"),
+        ("postgres://u@localhost,db.example/d", "postgres://u@localhost,db.example/d?sslmode=require&options=S"),
+        ("postgres://u@localhost/d?sslmode=verify-full", "postgres://u@localhost/d?sslmode=require&options=S"),
+        ("postgres://u@db.example/d?sslmode=disable", "postgres://u@db.example/d?sslmode=disable&options=S"),
+        (
+            "postgres://u:p?x@localhost/d?connect_timeout=2&options=-csearch_path%3Dshop",
+            "postgres://u:p?x@localhost/d?connect_timeout=2&sslmode=disable&options=S%20-csearch_path%3Dshop",
+        ),
+    ] {
+        assert_eq!(address(given), Ok(told.replace('S', &settings)), "{given}");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_without_repeating_it() {
+    for text in [
+        "",
+        "postgres://",
+        "mysql://u:s3cret@x/y",
+        "postgres://s3cret/y",
+        "postgres://:s3cret@x/y",
+        "postgres://u:s3cret@/y",
+        "postgres://u:pa@s3cret@x/y",
+        "postgres://u:s3cret@x/y?sslmode=prefer",
+        "postgres://u:s3cret@x/y?pool=4",
+    ] {
+        let why = address(text).unwrap_err();
+        assert!(!why.contains("s3cret"), "{text}: {why}");
+    }
 }

@@ -32,7 +32,7 @@ pub enum Error {
     Compile(String),
     /// The component asks for what this host does not have.
     #[error(
-        "the component does not fit this host: {0}. The host offers WASI 0.2 and 0.3, and Spin's key-value 3.0, sqlite 3.1 and variables 3.0: build it with spin-sdk 7"
+        "the component does not fit this host: {0}. The host offers WASI 0.2 and 0.3, and Spin's key-value 3.0, postgres 4.2, sqlite 3.1 and variables 3.0: build it with spin-sdk 7"
     )]
     Link(String),
     /// The component failed while it was being set up.

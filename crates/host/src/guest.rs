@@ -6,6 +6,7 @@ use crate::keyvalue;
 use crate::log::GuestLog;
 use crate::options::Limits;
 use crate::outbound::{Outbound, Policy};
+use crate::postgres;
 use crate::sqlite;
 use crate::variables::Variables;
 use crate::wasi;
@@ -24,6 +25,8 @@ pub struct Shared {
     pub pre: ServicePre<Guest>,
     pub keyvalue: keyvalue::Store,
     pub database: sqlite::Store,
+    /// What the guest connects to by itself.
+    pub postgres: postgres::Servers,
     pub variables: Variables,
     pub policy: Policy,
     /// The folder that the guest sees as `/`.

@@ -11,7 +11,7 @@
 //!     v                                                          allowed origins only
 //!  guest            the component, and what it may call:
 //!                   keyvalue (memory, or Redis), sqlite (one file, or PostgreSQL),
-//!                   variables, files (read-only)
+//!                   postgres (allowed servers only), variables, files (read-only)
 //! ```
 //!
 //! A worker is a thread with a runtime, an instance, a client and connections of its own; workers share

@@ -29,7 +29,8 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// Files the guest sees, read-only: path (`/terrace.toml`) and contents. It sees no others.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Origins (`https://api.example.org`, `http://127.0.0.1:9000`) the guest may send requests to.
+    /// Origins (`https://api.example.org`, `http://127.0.0.1:9000`) the guest may send requests to, and servers
+    /// (`postgres://db.example.org:5432`) it may connect to by Spin's `postgres`.
     pub allowed_outbound: Vec<String>,
     /// What a client, and the guest, may use.
     pub limits: Limits,
@@ -61,6 +62,8 @@ pub enum Database {
     Sqlite(PathBuf),
     /// In PostgreSQL, which others may share; with it, what becomes of the guest's SQL there.
     Postgres(Box<PostgresUrl>, Dialect),
+    /// Nowhere: it is told that there is none.
+    None,
 }
 
 /// Where the component comes from.

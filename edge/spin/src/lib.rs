@@ -1,4 +1,4 @@
-//! The Spin component: terrace-core on Spin's key-value (L1), SQLite (L2) and wasi:http.
+//! The Spin component: terrace-core on Spin's key-value (L1), SQLite or PostgreSQL (L2), and wasi:http.
 //!
 //! It speaks the raw wasi:http resources: converting to other types and back costs more than a whole cache hit. What may not
 //! enter: any caching rule. An adapter that reads Cache-Control is a defect.
@@ -7,6 +7,7 @@ mod body;
 mod coding;
 mod host;
 mod inbound;
+mod postgres;
 mod start;
 mod store;
 

@@ -1,6 +1,7 @@
 //! The first request of an instance reads the configuration; what is wrong with it is said in the log and answered with a 500.
 
 use crate::body::Stream;
+use crate::postgres;
 use std::cell::RefCell;
 use std::rc::Rc;
 use terrace_core::Proxy;
@@ -8,11 +9,14 @@ use terrace_core::config::Config;
 use terrace_core::decision::Failure;
 use terrace_core::message::Response;
 use terrace_core::report::problem;
+use terrace_core::tiers::sql::postgres::address;
 
 /// Where the manifest mounts the configuration.
 const CONFIG: &str = "/terrace.toml";
 /// The variable that names the origin; it outranks the file.
 const ORIGIN: &str = "origin_url";
+/// The variable that names the PostgreSQL for L2; without it, or where it is empty, L2 is Spin's SQLite.
+const L2: &str = "l2_url";
 
 thread_local! {
     static PROXY: RefCell<Option<Rc<Proxy>>> = const { RefCell::new(None) };
@@ -40,6 +44,11 @@ async fn load() -> Result<Config, String> {
         && !url.is_empty()
     {
         config.set_origin(&url).map_err(|why| format!("the variable {ORIGIN}: {why}"))?;
+    }
+    if let Ok(url) = spin_sdk::variables::get(L2).await
+        && !url.is_empty()
+    {
+        postgres::keep_at(address(&url).map_err(|why| format!("the variable {L2}: {why}"))?);
     }
     match config.origin.url {
         Some(_) => Ok(config),

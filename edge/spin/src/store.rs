@@ -1,5 +1,6 @@
-//! L1 on Spin's key-value, L2 on Spin's SQLite. The handles live in statics: opening one costs a call, and a connection each.
+//! L1 on Spin's key-value, L2 on Spin's SQLite, or [on PostgreSQL](crate::postgres). The handles live in statics: opening one costs a call, and a connection each.
 
+use crate::postgres;
 use bytes::Bytes;
 use spin_sdk::key_value;
 use spin_sdk::sqlite::wit::sqlite as spin;
@@ -53,7 +54,7 @@ impl Kv for SpinKv {
     }
 }
 
-/// The SQLite database `default`.
+/// The SQLite database `default`; nothing of it is touched where L2 is a PostgreSQL.
 ///
 /// Of a file the synchronous calls are used: they are the fast ones, a transaction on the one connection of this instance is never
 /// interleaved with another request's, and writes keep the order in which requests were answered: an invalidation is never overtaken
@@ -162,6 +163,9 @@ async fn execute_far(
 
 impl Sql for SpinSql {
     async fn query(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, StoreError> {
+        if let Some(address) = postgres::address() {
+            return postgres::query(&address, statement).await;
+        }
         match database()? {
             Database { connection, is_far: false } => execute(connection, statement),
             Database { connection, .. } => execute_far(connection, statement.sql.bytes, &statement.params).await,
@@ -169,6 +173,9 @@ impl Sql for SpinSql {
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Value>>, StoreError> {
+        if let Some(address) = postgres::address() {
+            return postgres::batch(&address, statements).await;
+        }
         let Database { connection, is_far } = database()?;
         if is_far {
             return batch_far(statements).await;

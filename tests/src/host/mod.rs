@@ -28,6 +28,8 @@ pub enum Host {
     LikeSpinFresh,
     /// `terrace serve` with Redis as L1 and PostgreSQL as L2.
     Shared,
+    /// [`LikeSpin`](Host::LikeSpin) with a PostgreSQL as L2 that the component connects to by itself.
+    LikeSpinPostgres,
     /// `spin up`.
     Spin,
     /// The Worker, in Cloudflare's workerd.
@@ -50,8 +52,15 @@ pub struct Place<'a> {
 
 impl Host {
     /// Every host that the suite runs on, in its order.
-    pub const ALL: [Host; 6] =
-        [Host::Wasmtime, Host::LikeSpin, Host::LikeSpinFresh, Host::Shared, Host::Spin, Host::Workerd];
+    pub const ALL: [Host; 7] = [
+        Host::Wasmtime,
+        Host::LikeSpin,
+        Host::LikeSpinFresh,
+        Host::Shared,
+        Host::LikeSpinPostgres,
+        Host::Spin,
+        Host::Workerd,
+    ];
 
     /// Its name in front of every test's name.
     pub const fn name(self) -> &'static str {
@@ -60,6 +69,7 @@ impl Host {
             Host::LikeSpin => "like_spin",
             Host::LikeSpinFresh => "like_spin_fresh",
             Host::Shared => "redis_postgres",
+            Host::LikeSpinPostgres => "like_spin_postgres",
             Host::Spin => "spin",
             Host::Workerd => "workerd",
             Host::WatchedWorkerd => "watched_workerd",
@@ -71,6 +81,7 @@ impl Host {
         let found = match self {
             Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh => terrace_binary().map(drop),
             Host::Shared => shared::available(),
+            Host::LikeSpinPostgres => shared::component_available(),
             Host::Spin => spin::version().map(drop),
             Host::Workerd | Host::WatchedWorkerd => workerd::upload().map(drop),
         };
@@ -79,7 +90,7 @@ impl Host {
 
     /// Whether a missing host fails the run.
     pub const fn is_required(self) -> bool {
-        !matches!(self, Host::Spin | Host::Shared)
+        !matches!(self, Host::Spin | Host::Shared | Host::LikeSpinPostgres)
     }
 
     /// Whether it is our own program: its process, its limits and what it reads from the wire are our doing. With stores of others
@@ -88,7 +99,27 @@ impl Host {
         matches!(self, Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh)
     }
 
-    /// Whether it finishes deferred stores before it ends.
+    /// Whether the behaviours of an idea are tried on it. By what it shares with others they were; here it is about what goes to L2.
+    pub fn tries(self, idea: &str) -> bool {
+        let far = [
+            "tiers",
+            "purge",
+            "stale",
+            "validation",
+            "vary",
+            "variance",
+            "ranges",
+            "room",
+            "watch",
+            "streaming",
+            "content",
+            "coding",
+        ];
+        self != Host::LikeSpinPostgres || far.contains(&idea)
+    }
+
+    /// Whether it finishes deferred stores before it ends. Instances as Spin has them are not waited for; what they store in a file is
+    /// stored at once.
     pub const fn drains(self) -> bool {
         self.is_ours() || matches!(self, Host::Shared)
     }
@@ -135,6 +166,7 @@ impl Host {
             Host::LikeSpin => terrace::start(place, Some("--like-spin")),
             Host::LikeSpinFresh => terrace::start(place, Some("--like-spin=fresh")),
             Host::Shared => shared::start(place),
+            Host::LikeSpinPostgres => shared::start_component(place),
             Host::Spin => spin::start(place),
             Host::Workerd => workerd::start(place, None),
             Host::WatchedWorkerd => workerd::start(place, Some("watched.mjs")),

@@ -1,4 +1,5 @@
-//! `terrace serve` with Redis as L1 and PostgreSQL as L2. All that the suite starts have one of each, and a part of its own there.
+//! `terrace serve` with Redis as L1 and PostgreSQL as L2, or with the PostgreSQL that the component connects to by itself. All that the
+//! suite starts have one of each, and a part of its own there.
 //!
 //! As with a Worker, a start begins with an empty L1; L2 is what it was.
 
@@ -9,15 +10,40 @@ use anyhow::{Context, Result, bail};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-static STORES: Mutex<Option<(Redis, Postgres)>> = Mutex::new(None);
+static STORES: Mutex<Stores> = Mutex::new(Stores { redis: None, postgres: None });
 
-fn stores() -> MutexGuard<'static, Option<(Redis, Postgres)>> {
+struct Stores {
+    redis: Option<Redis>,
+    postgres: Option<Postgres>,
+}
+
+impl Stores {
+    fn redis(&mut self) -> Result<&Redis> {
+        Ok(match &mut self.redis {
+            Some(redis) => redis,
+            none => none.insert(Redis::start()?),
+        })
+    }
+
+    /// The URL of a schema of this name.
+    fn postgres(&mut self, name: &str) -> Result<String> {
+        let postgres = match &mut self.postgres {
+            Some(postgres) => postgres,
+            none => none.insert(Postgres::start()?),
+        };
+        postgres.ask(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\""))?;
+        Ok(format!("{}?options=-csearch_path%3D{name}", postgres.url()))
+    }
+}
+
+fn stores() -> MutexGuard<'static, Stores> {
     STORES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the servers. Statics are not dropped when a program ends.
 pub fn end() {
-    stores().take();
+    let mut stores = stores();
+    (stores.redis, stores.postgres) = (None, None);
 }
 
 pub(super) fn available() -> Result<()> {
@@ -29,24 +55,38 @@ pub(super) fn available() -> Result<()> {
 
 pub(super) fn start(place: &Place) -> Result<Process> {
     static STARTS: AtomicU64 = AtomicU64::new(0);
-    let name = place.dir.file_name().and_then(|name| name.to_str()).context("the name of the folder")?;
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let name = name(place)?;
     let (l1, l2) = {
         let mut stores = stores();
-        let (redis, postgres) = match stores.as_mut() {
-            Some(stores) => stores,
-            None => stores.insert((Redis::start()?, Postgres::start()?)),
-        };
-        postgres.ask(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\""))?;
         let start = STARTS.fetch_add(1, Ordering::Relaxed);
-        let l1 = format!("{}/0?prefix={name}_{start}:", redis.url());
-        let l2 = format!("{}?pool=4&options=-csearch_path%3D{name}", postgres.url());
-        (l1, l2)
+        let l1 = format!("{}/0?prefix={name}_{start}:", stores.redis()?.url());
+        (l1, format!("{}&pool=4", stores.postgres(&name)?))
     };
+    with_time(place, &["--l1", &l1, "--l2", &l2])
+}
+
+pub(super) fn component_available() -> Result<()> {
+    match Postgres::missing() {
+        Some(why) => bail!(why),
+        None => terrace::terrace_binary().map(drop),
+    }
+}
+
+/// As under `spin up`, with a PostgreSQL that the component connects to by itself.
+pub(super) fn start_component(place: &Place) -> Result<Process> {
+    let l2 = stores().postgres(&name(place)?)?;
+    with_time(place, &["--like-spin", "--l2", &l2])
+}
+
+/// What the stores know it by.
+fn name(place: &Place) -> Result<String> {
+    let name = place.dir.file_name().and_then(|name| name.to_str()).context("the name of the folder")?;
+    Ok(name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect())
+}
+
+fn with_time(place: &Place, arguments: &[&str]) -> Result<Process> {
     let config = patient(place.config);
-    let mut arguments = vec!["--l1", &l1, "--l2", &l2];
-    arguments.extend(place.arguments);
+    let arguments = [arguments, place.arguments].concat();
     terrace::start(&Place { arguments: &arguments, config: &config, ..*place }, None)
 }
 

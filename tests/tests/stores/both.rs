@@ -1,6 +1,6 @@
 //! Hosts that share Redis and PostgreSQL: one cache, with no store that it cannot do without.
 
-use crate::{WORLD, described};
+use crate::{By, WORLD, described};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 use terrace_tests::PATIENCE;
@@ -12,10 +12,15 @@ use terrace_tests::suite::join;
 use terrace_tests::world::Terrace;
 
 pub const ALL: &[crate::Test] = tests![
-    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice,
-    a_redis_that_is_killed_or_stands_still_under_load_costs_no_request,
-    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request,
-    both_killed_or_standing_still_under_load_cost_no_request,
+    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(By::Host),
+    a_redis_that_is_killed_or_stands_still_under_load_costs_no_request(By::Host),
+    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(By::Host),
+    both_killed_or_standing_still_under_load_cost_no_request(By::Host),
+];
+
+pub const BY_COMPONENT: &[crate::Test] = tests![
+    for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(By::Component),
+    a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(By::Component),
 ];
 
 /// Two hosts that share both stores.
@@ -27,11 +32,11 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    pub async fn start(origin: Origin, config: &str, arguments: &[&str]) -> Hosts {
+    pub async fn start(by: By, origin: Origin, config: &str, arguments: &[&str]) -> Hosts {
         let redis = Redis::start().expect("Redis starts");
         let postgres = Postgres::start().expect("PostgreSQL starts");
         let (l1, l2) = (redis.url(), postgres.url());
-        let arguments = [&["--l1", l1.as_str(), "--l2", l2.as_str()], arguments].concat();
+        let arguments = [&["--l1", l1.as_str(), "--l2", l2.as_str()], by.arguments(), arguments].concat();
         let url = origin.url();
         let (one, other) =
             tokio::join!(WORLD.in_front_of(&url, config, &arguments), WORLD.in_front_of(&url, config, &arguments));
@@ -57,8 +62,8 @@ impl Hosts {
     }
 }
 
-async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice() {
-    let shared = Hosts::start(Origin::start().await, "[cache]\ncollapse = \"global\"\n", &[]).await;
+async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(by: By) {
+    let shared = Hosts::start(by, Origin::start().await, "[cache]\ncollapse = \"global\"\n", &[]).await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {
@@ -83,8 +88,8 @@ enum Fault {
 }
 
 /// Load on both hosts, of known keys and new ones, while stores are gone and come back: nobody may notice anything.
-async fn costs_no_request(redis: bool, postgres: bool) {
-    let shared = Hosts::start(described().await, "", &[]).await;
+async fn costs_no_request(by: By, redis: bool, postgres: bool) {
+    let shared = Hosts::start(by, described().await, "", &[]).await;
     shared.share("before").await;
     for fault in [Fault::StandsStill, Fault::IsKilled] {
         let done = Cell::new(false);
@@ -143,14 +148,14 @@ impl Hosts {
     }
 }
 
-async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(true, false).await;
+async fn a_redis_that_is_killed_or_stands_still_under_load_costs_no_request(by: By) {
+    costs_no_request(by, true, false).await;
 }
 
-async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request() {
-    costs_no_request(false, true).await;
+async fn a_postgres_that_is_killed_or_stands_still_under_load_costs_no_request(by: By) {
+    costs_no_request(by, false, true).await;
 }
 
-async fn both_killed_or_standing_still_under_load_cost_no_request() {
-    costs_no_request(true, true).await;
+async fn both_killed_or_standing_still_under_load_cost_no_request(by: By) {
+    costs_no_request(by, true, true).await;
 }

@@ -1,10 +1,10 @@
 //! `terrace serve` with real stores that hosts share: what they hold, what one cache of several hosts is, and what becomes of
 //! requests when a store is gone. `cargo test -p terrace-tests --test stores -- [FILTER]`
 
-/// Lists the tests of a file.
+/// Lists the tests of a file: `tests![a, b(argument)]`.
 macro_rules! tests {
-    ($($name:ident),+ $(,)?) => {
-        &[$($crate::Test { name: stringify!($name), run: || Box::pin($name()) }),+]
+    ($($name:ident $(($argument:expr))?),+ $(,)?) => {
+        &[$($crate::Test { name: stringify!($name), run: || Box::pin($name($($argument)?)) }),+]
     };
 }
 
@@ -25,6 +25,25 @@ use terrace_tests::suite::join;
 use terrace_tests::world::{Terrace, World};
 
 const WORLD: World = World { host: Host::Wasmtime };
+
+/// Who connects to PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The host, which serves the component's SQLite from it.
+    Host,
+    /// The component, as under `spin up`.
+    Component,
+}
+
+impl By {
+    /// The arguments that make it so.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            By::Host => &[],
+            By::Component => &["--like-spin"],
+        }
+    }
+}
 
 /// How long a test may take; one that was asked for more than it does by itself may take hours.
 fn limit() -> Duration {
@@ -49,8 +68,11 @@ fn main() {
     let ideas = [
         ("redis", redis::ALL, no_redis.is_some()),
         ("postgres", postgres::ALL, no_postgres.is_some()),
+        ("component", postgres::BY_COMPONENT, no_postgres.is_some()),
         ("both", both::ALL, no_redis.is_some() || no_postgres.is_some()),
         ("purges", purges::ALL, no_redis.is_some() || no_postgres.is_some()),
+        ("component_and_redis", both::BY_COMPONENT, no_redis.is_some() || no_postgres.is_some()),
+        ("purges_by_component", purges::BY_COMPONENT, no_redis.is_some() || no_postgres.is_some()),
     ];
     let trials = ideas.into_iter().flat_map(|(idea, tests, missing)| {
         tests.iter().map(move |test| {

@@ -1,8 +1,10 @@
-//! `terrace serve --l2 postgres://..`: what PostgreSQL takes, what hosts share by it, and what becomes of requests when it is gone.
+//! PostgreSQL as L2: what it takes, what hosts share by it, and what becomes of requests when it is gone. Either the host connects to
+//! it, or the component by Spin's `postgres`.
 
-use crate::{WORLD, all_is_well, described};
-use std::time::Duration;
-use terrace_core::tiers::sql::postgres::translate;
+use crate::{By, WORLD, all_is_well, described};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use terrace_core::tiers::sql::postgres::{BEGIN, LOCK_ALL, translate};
 use terrace_core::tiers::sql::{MIGRATIONS, STATEMENTS, statements};
 use terrace_tests::client::{Request, Response};
 use terrace_tests::host::ADMIN_TOKEN;
@@ -14,14 +16,27 @@ use terrace_tests::world::Terrace;
 
 pub const ALL: &[crate::Test] = tests![
     every_statement_and_migration_of_the_core_is_taken,
-    what_one_host_stores_is_a_hit_of_the_other,
-    large_content_comes_back_whole,
-    hosts_may_make_the_tables_at_once,
-    numbers_of_the_purge_log_show_in_their_order,
-    a_response_from_before_an_invalidation_is_not_stored_after_it,
+    what_one_host_stores_is_a_hit_of_the_other(By::Host),
+    large_content_comes_back_whole(By::Host),
+    hosts_may_make_the_tables_at_once(By::Host),
+    numbers_of_the_purge_log_show_in_their_order(By::Host),
+    a_response_from_before_an_invalidation_is_not_stored_after_it(By::Host),
     no_more_connections_are_opened_than_the_url_allows,
-    a_postgres_that_was_never_there_costs_no_request_and_is_found_later,
-    a_wrong_password_costs_no_request_and_is_never_shown,
+    a_postgres_that_was_never_there_costs_no_request_and_is_found_later(By::Host),
+    a_wrong_password_costs_no_request_and_is_never_shown(By::Host),
+];
+
+pub const BY_COMPONENT: &[crate::Test] = tests![
+    what_one_host_stores_is_a_hit_of_the_other(By::Component),
+    large_content_comes_back_whole(By::Component),
+    hosts_may_make_the_tables_at_once(By::Component),
+    numbers_of_the_purge_log_show_in_their_order(By::Component),
+    a_response_from_before_an_invalidation_is_not_stored_after_it(By::Component),
+    a_postgres_that_was_never_there_costs_no_request_and_is_found_later(By::Component),
+    a_wrong_password_costs_no_request_and_is_never_shown(By::Component),
+    a_transaction_begins_on_no_connection_that_is_in_one,
+    what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind,
+    a_url_that_is_none_is_said_and_not_shown,
 ];
 
 const ADMIN: &str = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n";
@@ -31,8 +46,9 @@ fn postgres() -> Postgres {
 }
 
 /// A cache that has nothing but PostgreSQL to share with another: its L1 is its own.
-async fn with_l2(origin: &Origin, postgres: &str, config: &str) -> Terrace {
-    WORLD.in_front_of(&origin.url(), config, &["--l2", postgres]).await
+async fn with_l2(by: By, origin: &Origin, postgres: &str, config: &str) -> Terrace {
+    let arguments = [&["--l2", postgres], by.arguments()].concat();
+    WORLD.in_front_of(&origin.url(), config, &arguments).await
 }
 
 async fn every_statement_and_migration_of_the_core_is_taken() {
@@ -41,16 +57,29 @@ async fn every_statement_and_migration_of_the_core_is_taken() {
         postgres.ask(&translate(sql)).expect("a migration");
     }
     // A parameter has one of three types; which one the core binds, its text does not tell. What is read has types that SQLite has.
+    // Spin tells the server no types: there the text does.
     postgres
         .ask(
-            "CREATE FUNCTION takes(sql text, n int) RETURNS text LANGUAGE plpgsql AS $f$
-             DECLARE types text[]; said text;
+            "CREATE FUNCTION takes(sql text, n int, by_text bool) RETURNS text LANGUAGE plpgsql AS $f$
+             DECLARE types text[]; said text; text text; taken regtype[];
              BEGIN
                FOR i IN 0 .. (3 ^ n)::int - 1 LOOP
                  SELECT array_agg((ARRAY['bigint', 'text', 'bytea'])[1 + i / (3 ^ p)::int % 3])
                    INTO types FROM generate_series(0, n - 1) p;
                  BEGIN
-                   EXECUTE 'PREPARE it' || coalesce('(' || array_to_string(types, ',') || ')', '') || ' AS ' || sql;
+                   IF by_text THEN
+                     text := sql;
+                     FOR p IN 1 .. n LOOP
+                       text := regexp_replace(text, '\\$' || p || '(?!\\d)', '$' || p || '::' || types[p], 'g');
+                     END LOOP;
+                     EXECUTE 'PREPARE it AS ' || text;
+                     SELECT parameter_types INTO taken FROM pg_prepared_statements WHERE name = 'it';
+                     IF taken <> coalesce(types, '{}')::regtype[] THEN
+                       RETURN array_to_string(taken, ', ') || ' and not ' || array_to_string(types, ', ');
+                     END IF;
+                   ELSE
+                     EXECUTE 'PREPARE it' || coalesce('(' || array_to_string(types, ',') || ')', '') || ' AS ' || sql;
+                   END IF;
                    said := 'ok';
                    IF sql LIKE 'SELECT%' THEN
                      EXECUTE 'CREATE TABLE found AS EXECUTE it'
@@ -73,16 +102,18 @@ async fn every_statement_and_migration_of_the_core_is_taken() {
     for text in STATEMENTS.iter().copied().flatten() {
         let sql = translate(text.bytes);
         let parameters = (1..10).filter(|n| sql.contains(&format!("${n}"))).count();
-        let said = postgres.ask(&format!("SELECT takes($sql${sql}$sql$, {parameters})")).expect("an answer");
-        assert_eq!(said, ["ok"], "{sql}");
+        for by_text in [false, true] {
+            let ask = format!("SELECT takes($sql${sql}$sql$, {parameters}, {by_text})");
+            assert_eq!(postgres.ask(&ask).expect("an answer"), ["ok"], "{sql}, types by its text: {by_text}");
+        }
     }
 }
 
-async fn what_one_host_stores_is_a_hit_of_the_other() {
+async fn what_one_host_stores_is_a_hit_of_the_other(by: By) {
     let (postgres, origin) = (postgres(), Origin::start().await);
     origin.serve("/x", Reply::fresh("shared").with("ETag", "\"s\""));
-    let mut one = with_l2(&origin, &postgres.url(), "").await;
-    let other = with_l2(&origin, &postgres.url(), "").await;
+    let mut one = with_l2(by, &origin, &postgres.url(), "").await;
+    let other = with_l2(by, &origin, &postgres.url(), "").await;
     one.warm("/x").await;
     one.stop().await;
     let asked = origin.count("/x");
@@ -90,12 +121,12 @@ async fn what_one_host_stores_is_a_hit_of_the_other() {
     assert_eq!(origin.count("/x"), asked, "the origin was asked");
 }
 
-async fn large_content_comes_back_whole() {
+async fn large_content_comes_back_whole(by: By) {
     let (postgres, origin) = (postgres(), Origin::start().await);
     let body = noise(7, 5 << 20);
     origin.serve("/large", Reply::fresh(body.clone()));
-    let one = with_l2(&origin, &postgres.url(), "").await;
-    let other = with_l2(&origin, &postgres.url(), "").await;
+    let one = with_l2(by, &origin, &postgres.url(), "").await;
+    let other = with_l2(by, &origin, &postgres.url(), "").await;
     one.warm("/large").await.has_body(&body);
     other.get("/large").await.has_tier("L2-HIT").has_body(&body);
     // A shorter one in its place leaves none of its pieces.
@@ -107,17 +138,20 @@ async fn large_content_comes_back_whole() {
     assert_eq!(left, ["0"]);
 }
 
-async fn hosts_may_make_the_tables_at_once() {
+async fn hosts_may_make_the_tables_at_once(by: By) {
     let (postgres, origin) = (postgres(), described().await);
     let url = postgres.url();
-    let (mut one, mut other) = tokio::join!(with_l2(&origin, &url, ""), with_l2(&origin, &url, ""));
+    // A store that is given up on a loaded machine is none that the tables were missing for.
+    let config = "[tiers.l2]\ntimeout = \"5s\"\n";
+    let (mut one, mut other) = tokio::join!(with_l2(by, &origin, &url, config), with_l2(by, &origin, &url, config));
     tokio::join!(all_is_well(&one), all_is_well(&other));
-    let is_l2 = || postgres.ask("SELECT count(*) FROM entries").is_ok_and(|rows| rows == ["16"]);
-    while !is_l2() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // Entries are taken from the first migration on.
+    let newest = MIGRATIONS.len().to_string();
+    for (ask, answer) in [("SELECT count(*) FROM entries", "16"), ("SELECT version FROM terrace_schema", &newest)] {
+        while !postgres.ask(ask).is_ok_and(|rows| rows == [answer]) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
-    let version = postgres.ask("SELECT version FROM terrace_schema").expect("a version");
-    assert_eq!(version, [MIGRATIONS.len().to_string()]);
     for terrace in [&mut one, &mut other] {
         let log = terrace.process().log();
         assert!(!log.contains("does not exist") && !log.contains("duplicate"), "{log}");
@@ -131,11 +165,11 @@ fn purge(what: &str) -> Request {
 
 /// A reader that has seen a number never misses a lower one that shows later: PostgreSQL draws numbers from a sequence, in whatever
 /// order transactions end. Every other purge is held up after it has drawn its number.
-async fn numbers_of_the_purge_log_show_in_their_order() {
+async fn numbers_of_the_purge_log_show_in_their_order(by: By) {
     let (postgres, origin) = (postgres(), Origin::start().await);
     let config = format!("{ADMIN}[purge]\npoll = \"1s\"\n[tiers.l2]\ntimeout = \"3s\"\n");
-    let one = with_l2(&origin, &postgres.url(), &config).await;
-    let other = with_l2(&origin, &postgres.url(), &config).await;
+    let one = with_l2(by, &origin, &postgres.url(), &config).await;
+    let other = with_l2(by, &origin, &postgres.url(), &config).await;
     one.send(&purge("first")).await.has_status(200);
     postgres
         .ask(
@@ -173,7 +207,7 @@ async fn numbers_of_the_purge_log_show_in_their_order() {
 
 /// Requests that write, and reads through another host meanwhile: once a write has been answered and told, no host shows what was there
 /// before.
-async fn a_response_from_before_an_invalidation_is_not_stored_after_it() {
+async fn a_response_from_before_an_invalidation_is_not_stored_after_it(by: By) {
     let (postgres, origin) = (postgres(), Origin::start().await);
     let version = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let of = version.clone();
@@ -182,8 +216,8 @@ async fn a_response_from_before_an_invalidation_is_not_stored_after_it() {
         _ => Reply::fresh(format!("{}", of.load(std::sync::atomic::Ordering::SeqCst))),
     });
     let config = "[purge]\npoll = \"1s\"\n";
-    let one = with_l2(&origin, &postgres.url(), config).await;
-    let other = with_l2(&origin, &postgres.url(), config).await;
+    let one = with_l2(by, &origin, &postgres.url(), config).await;
+    let other = with_l2(by, &origin, &postgres.url(), config).await;
     for _ in 0..3 {
         let reads = async |terrace: &Terrace| {
             for _ in 0..20 {
@@ -208,7 +242,7 @@ async fn a_response_from_before_an_invalidation_is_not_stored_after_it() {
 
 async fn no_more_connections_are_opened_than_the_url_allows() {
     let (postgres, origin) = (postgres(), described().await);
-    let terrace = with_l2(&origin, &format!("{}?pool=2", postgres.url()), "").await;
+    let terrace = with_l2(By::Host, &origin, &format!("{}?pool=2", postgres.url()), "").await;
     let count = async {
         let mut most = 0;
         for _ in 0..20 {
@@ -229,19 +263,19 @@ async fn is_shared(one: &Terrace, postgres: &Postgres, path: &str) {
     one.until(&Request::get(path), "stored in L2", stored).await;
 }
 
-async fn a_postgres_that_was_never_there_costs_no_request_and_is_found_later() {
+async fn a_postgres_that_was_never_there_costs_no_request_and_is_found_later(by: By) {
     let (mut postgres, origin) = (postgres(), described().await);
     postgres.stop();
-    let terrace = with_l2(&origin, &postgres.url(), "").await;
+    let terrace = with_l2(by, &origin, &postgres.url(), "").await;
     all_is_well(&terrace).await;
     postgres.resume().expect("PostgreSQL starts again");
     is_shared(&terrace, &postgres, "/later").await;
 }
 
-async fn a_wrong_password_costs_no_request_and_is_never_shown() {
+async fn a_wrong_password_costs_no_request_and_is_never_shown(by: By) {
     let (postgres, origin) = (postgres(), described().await);
     for (password, works) in [("wr0ng-4711", false), (PASSWORD, true)] {
-        let mut terrace = with_l2(&origin, &postgres.url_with(password), "").await;
+        let mut terrace = with_l2(by, &origin, &postgres.url_with(password), "").await;
         all_is_well(&terrace).await;
         terrace.stop().await;
         let made = postgres.ask("SELECT 1 FROM entries LIMIT 1").is_ok_and(|rows| rows == ["1"]);
@@ -251,4 +285,55 @@ async fn a_wrong_password_costs_no_request_and_is_never_shown() {
         assert!(!log.contains(password), "{log}");
         assert_eq!(log.contains("not reached"), !works, "{log}");
     }
+}
+
+/// A pool may hand on a connection that somebody died on: what is stored next must not be part of what he had begun.
+async fn a_transaction_begins_on_no_connection_that_is_in_one() {
+    let postgres = postgres();
+    let begin = |before: &str| postgres.ask(&format!("{before} {BEGIN}; SELECT 1; COMMIT"));
+    assert_eq!(begin("").expect("a transaction"), ["1"]);
+    let refused = begin("BEGIN; SELECT 1;").expect_err("in a transaction");
+    assert!(refused.to_string().contains("must be called before any query"), "{refused:#}");
+}
+
+/// Somebody has the database for himself for longer than a store may take: it is given up, its transaction ends, and it is not made up
+/// for later.
+async fn what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind() {
+    let (postgres, origin) = (Arc::new(postgres()), described().await);
+    let config = "[tiers.l2]\ntimeout = \"200ms\"\n";
+    // The server would not end what is left behind.
+    let url = format!("{}?options=-cidle_in_transaction_session_timeout%3D60000", postgres.url());
+    let terrace = with_l2(By::Component, &origin, &url, config).await;
+    is_shared(&terrace, &postgres, "/before").await;
+    let holder = {
+        let postgres = postgres.clone();
+        tokio::task::spawn_blocking(move || postgres.ask(&format!("BEGIN; {LOCK_ALL}; SELECT pg_sleep(2); COMMIT")))
+    };
+    let is = |ask: &str, answer: &str| postgres.ask(ask).is_ok_and(|rows| rows == [answer]);
+    let until = async |ask: &str, answer: &str| {
+        let started = Instant::now();
+        while !is(ask, answer) {
+            assert!(started.elapsed() < Duration::from_millis(1500), "{ask} is not {answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    until("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted", "1")
+        .await;
+    for n in 0..4 {
+        terrace.get(&format!("/cut/{n}")).await.has_status(200).has_tier("MISS");
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terrace' AND state <> 'idle'";
+    until(open, "0").await;
+    holder.await.expect("a thread").expect("a lock");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is("SELECT count(*) FROM entries WHERE url LIKE '%/cut/%'", "0"), "stored although it was given up");
+    is_shared(&terrace, &postgres, "/after").await;
+}
+
+async fn a_url_that_is_none_is_said_and_not_shown() {
+    let (postgres, origin) = (postgres(), described().await);
+    let mut terrace = with_l2(By::Component, &origin, &format!("{}?pool=2", postgres.url()), "").await;
+    terrace.get("/").await.has_status(500).has_field("content-type", "application/problem+json");
+    let log = terrace.process().log();
+    assert!(log.contains("the variable l2_url: ") && log.contains("`pool`") && !log.contains(PASSWORD), "{log}");
 }

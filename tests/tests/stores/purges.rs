@@ -1,6 +1,7 @@
 //! Purges of every kind while two hosts of several instances, which share Redis and PostgreSQL, are asked for what is purged.
 //! `TERRACE_REQUESTS=1000000` has so many requests sent.
 
+use crate::By;
 use crate::both::Hosts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -11,7 +12,10 @@ use terrace_tests::host::ADMIN_TOKEN;
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::Reply;
 
-pub const ALL: &[crate::Test] = tests![under_load_a_purge_through_one_host_holds_in_both_when_it_says_so];
+pub const ALL: &[crate::Test] = tests![under_load_a_purge_through_one_host_holds_in_both_when_it_says_so(By::Host)];
+
+pub const BY_COMPONENT: &[crate::Test] =
+    tests![under_load_a_purge_through_one_host_holds_in_both_when_it_says_so(By::Component)];
 
 /// What is purged together: by a tag, a prefix, a cache group, or the URLs of its objects.
 const FAMILIES: usize = 5;
@@ -65,7 +69,7 @@ fn document(nth: usize, of: usize) -> String {
     what.to_string()
 }
 
-async fn under_load_a_purge_through_one_host_holds_in_both_when_it_says_so() {
+async fn under_load_a_purge_through_one_host_holds_in_both_when_it_says_so(by: By) {
     let run = Arc::new(Run::default());
     let (origin, shown) = (Origin::start().await, run.clone());
     origin.otherwise(move |seen| {
@@ -76,7 +80,9 @@ async fn under_load_a_purge_through_one_host_holds_in_both_when_it_says_so() {
     });
     let config = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n[purge]\npoll = \"1s\"\n[cache]\n\
                   stale_while_revalidate = \"0s\"\n[tiers.l2]\ntimeout = \"3s\"\n";
-    let shared = Hosts::start(origin, config, &["--workers", "2"]).await;
+    // Instances as Spin has them are many by themselves.
+    let workers: &[&str] = if by == By::Host { &["--workers", "2"] } else { &[] };
+    let shared = Hosts::start(by, origin, config, workers).await;
     let addresses = [shared.hosts[0].address(), shared.hosts[1].address()];
     let (started, most) = (Instant::now(), requests());
 

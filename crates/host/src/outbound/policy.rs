@@ -1,4 +1,4 @@
-//! Which origins the guest may send requests to.
+//! Which origins the guest may send requests to, and which databases it may connect to.
 use crate::error::Error;
 use http::Uri;
 use rustls::{ClientConfig, RootCertStore};
@@ -11,9 +11,16 @@ pub struct Policy {
     tls: Option<Arc<ClientConfig>>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+    Postgres,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Origin {
-    https: bool,
+    scheme: Scheme,
     host: String,
     port: u16,
 }
@@ -26,7 +33,7 @@ impl Policy {
             .map(|origin| parse(origin).map_err(|reason| Error::Origin { origin: origin.clone(), reason }))
             .collect::<Result<Arc<[_]>, _>>()?;
         // Reading the system's certificates takes a while: only where they are needed.
-        let tls = allowed.iter().any(|origin| origin.https).then(trust).transpose()?;
+        let tls = allowed.iter().any(|origin| origin.scheme == Scheme::Https).then(trust).transpose()?;
         Ok(Policy { allowed, tls })
     }
 
@@ -38,15 +45,20 @@ impl Policy {
         if authority.as_str().contains('@') {
             return false;
         }
-        let https = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            Some("https") => Scheme::Https,
             _ => return false,
         };
-        let port = authority.port_u16().unwrap_or(default_port(https));
+        let port = authority.port_u16().unwrap_or(default_port(scheme));
         self.allowed.iter().any(|origin| {
-            origin.https == https && origin.port == port && origin.host.eq_ignore_ascii_case(authority.host())
+            origin.scheme == scheme && origin.port == port && origin.host.eq_ignore_ascii_case(authority.host())
         })
+    }
+
+    /// Whether a connection to this server, `postgres://host:port`, may be opened.
+    pub fn allows_server(&self, server: &str) -> bool {
+        parse(server).is_ok_and(|server| server.scheme == Scheme::Postgres && self.allowed.contains(&server))
     }
 
     /// The TLS settings, where an https origin is allowed.
@@ -55,16 +67,21 @@ impl Policy {
     }
 }
 
-const fn default_port(https: bool) -> u16 {
-    if https { 443 } else { 80 }
+const fn default_port(scheme: Scheme) -> u16 {
+    match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+        Scheme::Postgres => 5432,
+    }
 }
 
 fn parse(origin: &str) -> Result<Origin, &'static str> {
     let uri: Uri = origin.parse().map_err(|_| "it is not a URL")?;
-    let https = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        Some(_) => return Err("its scheme is neither http nor https"),
+    let scheme = match uri.scheme_str() {
+        Some("http") => Scheme::Http,
+        Some("https") => Scheme::Https,
+        Some("postgres") => Scheme::Postgres,
+        Some(_) => return Err("its scheme is none of http, https and postgres"),
         None => return Err("it has no scheme"),
     };
     let authority = uri.authority().ok_or("it has no host")?;
@@ -78,11 +95,11 @@ fn parse(origin: &str) -> Result<Origin, &'static str> {
         return Err("it has a path; an origin is scheme, host and port alone");
     }
     Ok(Origin {
-        https,
+        scheme,
         host: authority.host().to_ascii_lowercase(),
         port: match authority.port() {
             Some(port) => port.as_u16(),
-            None => default_port(https),
+            None => default_port(scheme),
         },
     })
 }
@@ -136,6 +153,17 @@ mod tests {
         ] {
             assert!(!allows(uri), "{uri}");
         }
+    }
+
+    #[test]
+    fn a_server_is_none_of_the_origins() {
+        let policy = Policy::new(&["http://127.0.0.1:5432".into(), "postgres://DB.example".into()]).expect("origins");
+        assert!(policy.allows_server("postgres://db.example:5432"));
+        for server in ["postgres://127.0.0.1:5432", "postgres://db.example:5433", "http://127.0.0.1:5432", "db.example"]
+        {
+            assert!(!policy.allows_server(server), "{server}");
+        }
+        assert!(!policy.allows(&"postgres://db.example:5432/".parse().expect("a URL")));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! A guest's connection, and statements on it.
+use super::Dialect;
 use super::locks::{About, Locks};
 use super::server::{PATIENCE, Refused, Shared, words};
 use super::values::{Parameter, error, kind, row};
@@ -13,9 +14,23 @@ use tokio_postgres::{Error as PgError, Row};
 /// Statements that a connection keeps prepared; beyond, it forgets all of them.
 const STATEMENTS: usize = 128;
 
+/// A server, and how it is spoken to.
+pub struct Served {
+    shared: Arc<Shared>,
+    dialect: Dialect,
+}
+
+impl Deref for Served {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 /// A connection of a guest: one of the pool's for a statement alone, the same one for all of a transaction.
 pub struct Handle {
-    shared: Arc<Shared>,
+    shared: Arc<Served>,
     state: State,
     changes: u64,
 }
@@ -40,7 +55,7 @@ struct Transaction {
 /// A connection of the pool that is in use. Abandoned, it ends what is under way on it before it goes back, or else is closed.
 struct Lent {
     connection: Option<Object>,
-    shared: Arc<Shared>,
+    shared: Arc<Served>,
 }
 
 impl Lent {
@@ -79,7 +94,7 @@ enum Work {
 
 /// A statement that is to be run.
 pub struct Call {
-    shared: Arc<Shared>,
+    shared: Arc<Served>,
     state: State,
     work: Work,
 }
@@ -91,8 +106,8 @@ pub struct Outcome {
 }
 
 impl Handle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Handle { shared, state: State::Idle, changes: 0 }
+    pub(super) fn new(shared: Arc<Shared>, dialect: Dialect) -> Self {
+        Handle { shared: Arc::new(Served { shared, dialect }), state: State::Idle, changes: 0 }
     }
 
     /// The statement as a call, which needs the handle no more until it is [settled](Self::settle). An abandoned one ends its
@@ -106,7 +121,7 @@ impl Handle {
             statement => {
                 let dialect = self.shared.dialect;
                 let about = match parameters.first() {
-                    Some(Value::Text(key)) if (dialect.is_about_one_key)(statement) => About::key(key),
+                    Some(Value::Text(key)) if (dialect.is_about_one_key)(statement) => About::Key(key.clone()),
                     _ => About::All,
                 };
                 Work::Run { sql: (dialect.translate)(statement), parameters, about }
@@ -206,37 +221,36 @@ impl Call {
 type Done = (QueryResult, u64);
 
 /// A statement that is a transaction.
-async fn alone(shared: &Arc<Shared>, sql: &str, parameters: &[Value]) -> Result<Done, Error> {
+async fn alone(shared: &Arc<Served>, sql: &str, parameters: &[Value]) -> Result<Done, Error> {
     let connection = lend(shared).await?;
     let found = in_time(shared, query(&connection, sql, parameters)).await?;
     connection.give_back();
-    found.done()
+    found.done(&shared.dialect)
 }
 
 /// A statement of a transaction, after the locks that it needs. Where it fails, the transaction is over.
 async fn within(
-    shared: &Arc<Shared>,
+    shared: &Arc<Served>,
     state: State,
     sql: &str,
     parameters: &[Value],
     about: About,
 ) -> Result<(Box<Transaction>, Done), Error> {
     let (mut transaction, begin) = match state {
-        State::Open(transaction) => (transaction, ""),
+        State::Open(transaction) => (transaction, String::new()),
         _ => {
             let transaction = Box::new(Transaction { connection: lend(shared).await?, locks: Locks::default() });
-            // What it reads after it has the locks is what others have committed before.
-            (transaction, "BEGIN ISOLATION LEVEL READ COMMITTED; ")
+            (transaction, format!("{}; ", shared.dialect.begin))
         }
     };
-    if let Some(locks) = transaction.locks.take(about) {
+    if let Some(locks) = transaction.locks.take(about, &shared.dialect) {
         transaction.connection = simple(shared, transaction.connection, &format!("{begin}{locks}")).await?;
     }
     let found = in_time(shared, query(&transaction.connection, sql, parameters)).await?;
-    Ok((transaction, found.done()?))
+    Ok((transaction, found.done(&shared.dialect)?))
 }
 
-async fn lend(shared: &Arc<Shared>) -> Result<Lent, Error> {
+async fn lend(shared: &Arc<Served>) -> Result<Lent, Error> {
     match shared.connection().await {
         Ok(connection) => Ok(Lent { connection: Some(connection), shared: shared.clone() }),
         Err(Refused::Busy(why)) => Err(Error::Io(format!("database is locked: {why}"))),
@@ -245,13 +259,13 @@ async fn lend(shared: &Arc<Shared>) -> Result<Lent, Error> {
 }
 
 /// A command without parameters or rows.
-async fn simple(shared: &Arc<Shared>, connection: Lent, command: &str) -> Result<Lent, Error> {
+async fn simple(shared: &Arc<Served>, connection: Lent, command: &str) -> Result<Lent, Error> {
     in_time(shared, connection.batch_execute(command)).await?;
     Ok(connection)
 }
 
 /// What the server answers in time.
-async fn in_time<T>(shared: &Shared, work: impl Future<Output = Result<T, PgError>>) -> Result<T, Error> {
+async fn in_time<T>(shared: &Served, work: impl Future<Output = Result<T, PgError>>) -> Result<T, Error> {
     let answer = match tokio::time::timeout(PATIENCE, work).await {
         Ok(answer) => answer,
         Err(late) => return Err(Error::Io(shared.not_reached(&words(&late)))),
@@ -260,7 +274,7 @@ async fn in_time<T>(shared: &Shared, work: impl Future<Output = Result<T, PgErro
     if answer.as_ref().err().is_none_or(|failed| failed.code().is_some()) {
         shared.reached();
     }
-    answer.map_err(error)
+    answer.map_err(|failed| error(failed, &shared.dialect))
 }
 
 struct Found {
@@ -270,8 +284,8 @@ struct Found {
 }
 
 impl Found {
-    fn done(self) -> Result<Done, Error> {
-        let rows = self.rows.iter().map(row).collect::<Result<_, _>>()?;
+    fn done(self, dialect: &Dialect) -> Result<Done, Error> {
+        let rows = self.rows.iter().map(|found| row(found, dialect)).collect::<Result<_, _>>()?;
         Ok((QueryResult { columns: self.columns, rows }, self.changes))
     }
 }

@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle as Tokio};
 use tokio::sync::oneshot;
-use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a connection may take to stand, and an answer to come. The guest has a deadline of its own, which is nearer.
@@ -22,21 +22,23 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a server is left alone that was not reached.
 const REST: Duration = Duration::from_secs(1);
 
-/// What every connection begins with, unless the URL says otherwise: whatever a host leaves behind when it dies ends by itself.
-/// A transaction waits for another one for less than the guest waits for it.
-const BOUNDS: &str = "-c statement_timeout=900 -c lock_timeout=300 -c idle_in_transaction_session_timeout=2000 -c client_min_messages=error";
-
-/// The database.
+/// The database that guests know as SQLite's.
 pub struct Database {
     shared: Arc<Shared>,
+    dialect: super::Dialect,
+    _home: Home,
+}
+
+/// The thread that connections live on.
+pub struct Home {
+    tokio: Tokio,
     /// Ends the thread when it is dropped.
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What every connection of a guest shares.
+/// What every connection of a guest to one server shares.
 pub struct Shared {
-    pub dialect: super::Dialect,
     pub tokio: Tokio,
     pool: Pool,
     /// Until when the server is left alone, where it was not reached.
@@ -55,10 +57,25 @@ pub enum Refused {
 impl Database {
     /// A pool whose connections are made when they are needed: nothing waits for a server that is down.
     pub fn new(url: &PostgresUrl, dialect: super::Dialect) -> Result<Self, StartError> {
+        let home = Home::new()?;
+        let mut config = url.config.clone();
+        let options = format!("{} {}", dialect.settings, config.get_options().unwrap_or_default());
+        config.options(options.trim_end());
+        let shared = Shared::new(&home, url, config, RecyclingMethod::Fast)?;
+        Ok(Database { shared, dialect, _home: home })
+    }
+
+    /// A connection for a guest. It takes one of the pool's when it needs one.
+    pub fn open(&self) -> super::Handle {
+        super::Handle::new(self.shared.clone(), self.dialect)
+    }
+}
+
+impl Home {
+    pub fn new() -> Result<Self, StartError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
         let tokio = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        let pool = pool(url)?;
         let thread = std::thread::Builder::new()
             .name("terrace-postgres".into())
             .spawn(move || {
@@ -67,17 +84,11 @@ impl Database {
                 runtime.shutdown_background();
             })
             .map_err(StartError::Worker)?;
-        let shared = Shared { dialect, tokio, pool, resting: Mutex::new(None), shown: url.to_string() };
-        Ok(Database { shared: Arc::new(shared), end: Some(end), thread: Some(thread) })
-    }
-
-    /// A connection for a guest. It takes one of the pool's when it needs one.
-    pub fn open(&self) -> super::Handle {
-        super::Handle::new(self.shared.clone())
+        Ok(Home { tokio, end: Some(end), thread: Some(thread) })
     }
 }
 
-impl Drop for Database {
+impl Drop for Home {
     fn drop(&mut self) {
         self.end.take();
         if let Some(thread) = self.thread.take() {
@@ -86,26 +97,35 @@ impl Drop for Database {
     }
 }
 
-fn pool(url: &PostgresUrl) -> Result<Pool, StartError> {
-    let mut config = url.config.clone();
-    let options = format!("{BOUNDS} {}", config.get_options().unwrap_or_default());
-    config.options(options.trim_end());
+fn pool(size: usize, mut config: Config, recycling_method: RecyclingMethod) -> Result<Pool, StartError> {
     config.connect_timeout(PATIENCE).keepalives_idle(Duration::from_secs(30));
-    let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let how = ManagerConfig { recycling_method };
     let manager = match config.get_ssl_mode() {
         SslMode::Disable => Manager::from_config(config, NoTls, how),
         _ => Manager::from_config(config, MakeRustlsConnect::new(Arc::unwrap_or_clone(trust()?)), how),
     };
     Pool::builder(manager)
-        .max_size(url.pool)
+        .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
+        .recycle_timeout(Some(PATIENCE))
         .build()
         .map_err(|e| StartError::Postgres(e.to_string()))
 }
 
 impl Shared {
+    /// A pool whose connections are made when they are needed, and cleaned as it is said before they are used again.
+    pub fn new(
+        home: &Home,
+        url: &PostgresUrl,
+        config: Config,
+        clean: RecyclingMethod,
+    ) -> Result<Arc<Self>, StartError> {
+        let (pool, tokio) = (pool(url.pool, config, clean)?, home.tokio.clone());
+        Ok(Arc::new(Shared { tokio, pool, resting: Mutex::new(None), shown: url.to_string() }))
+    }
+
     /// A connection of the pool. To be called on the thread of the connections.
     pub async fn connection(&self) -> Result<Object, Refused> {
         self.is_left_alone()?;

@@ -75,6 +75,29 @@ impl FromStr for PostgresUrl {
     }
 }
 
+impl PostgresUrl {
+    /// Each server that it names, as `postgres://host:port`; why not, where one is reached otherwise.
+    pub fn servers(&self) -> Result<Vec<String>, String> {
+        if !self.config.get_hostaddrs().is_empty() {
+            return Err("it has `hostaddr`: name the server in front".into());
+        }
+        let ports = self.config.get_ports();
+        let hosts = self.config.get_hosts().iter().enumerate();
+        let servers = hosts.map(|(n, host)| match host {
+            Host::Tcp(name) => {
+                let port = ports.get(n).or(ports.first()).copied().unwrap_or(5432);
+                match name.trim_matches(['[', ']']) {
+                    address if address.contains(':') => Ok(format!("postgres://[{address}]:{port}")),
+                    name => Ok(format!("postgres://{name}:{port}")),
+                }
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => Err("it names a Unix socket, which a component cannot connect to".into()),
+        });
+        servers.collect()
+    }
+}
+
 /// Whether a host is this machine, so that nobody listens on the way.
 fn is_here(host: &Host) -> bool {
     match host {

@@ -1,4 +1,5 @@
 //! SQLite's types and errors in PostgreSQL's, and back.
+use super::Dialect;
 use super::server::words;
 use crate::bindings::spin::sqlite::sqlite::{Error, RowResult, Value};
 use bytes::BytesMut;
@@ -41,7 +42,7 @@ impl ToSql for Parameter<'_> {
 }
 
 /// A row as SQLite would have it.
-pub fn row(row: &Row) -> Result<RowResult, Error> {
+pub fn row(row: &Row, dialect: &Dialect) -> Result<RowResult, Error> {
     let columns = row.columns().iter().enumerate();
     let values = columns.map(|(i, column)| {
         let kind = column.type_();
@@ -54,13 +55,13 @@ pub fn row(row: &Row) -> Result<RowResult, Error> {
             Type::TEXT | Type::VARCHAR => row.try_get::<_, Option<String>>(i).map(|v| v.map(Value::Text)),
             _ => return Err(Error::Io(format!("column {:?} is of type {kind}: SQLite has none such", column.name()))),
         };
-        value.map(|value| value.unwrap_or(Value::Null)).map_err(error)
+        value.map(|value| value.unwrap_or(Value::Null)).map_err(|failed| error(failed, dialect))
     });
     Ok(RowResult { values: values.collect::<Result<_, _>>()? })
 }
 
 /// An error in the words that the guest knows from SQLite.
-pub fn error(error: PgError) -> Error {
+pub fn error(error: PgError, dialect: &Dialect) -> Error {
     let said = words(&error);
     let Some(state) = error.code() else { return Error::Io(format!("PostgreSQL: {said}")) };
     if *state == SqlState::DISK_FULL {
@@ -69,21 +70,9 @@ pub fn error(error: PgError) -> Error {
         Error::Io(format!("no such table: {said}"))
     } else if *state == SqlState::UNDEFINED_COLUMN {
         Error::Io(format!("no such column: {said}"))
-    } else if is_passing(state) {
+    } else if (dialect.is_passing)(state.code()) {
         Error::Io(format!("database is locked: {said}"))
     } else {
         Error::Io(format!("PostgreSQL: {said}"))
     }
-}
-
-/// Whether the same is worth trying again at once.
-fn is_passing(state: &SqlState) -> bool {
-    [
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        // A plan of before a migration; prepared anew, it fits.
-        SqlState::FEATURE_NOT_SUPPORTED,
-    ]
-    .contains(state)
 }

@@ -70,6 +70,7 @@ impl Server {
             Database::Postgres(url, dialect) => {
                 sqlite::Store::Postgres(Box::new(postgres::Database::new(url, *dialect)?))
             }
+            Database::None => sqlite::Store::None,
         };
         let (listener, address) = accept::listen(options.listen)?;
 
@@ -80,6 +81,7 @@ impl Server {
             engine,
             keyvalue,
             database,
+            postgres: postgres::Servers::new(policy.clone()),
             variables: Variables::new(options.variables),
             policy,
             files: files.path().to_owned(),

@@ -15,6 +15,8 @@ pub enum Store {
     File(Database),
     /// In a server that others may share.
     Postgres(Box<postgres::Database>),
+    /// Nowhere.
+    None,
 }
 
 impl Store {
@@ -23,6 +25,7 @@ impl Store {
         match self {
             Store::File(database) => database.open().map(Handle::File).map_err(connection::error),
             Store::Postgres(database) => Ok(Handle::Postgres(database.open())),
+            Store::None => Err(Error::NoSuchDatabase),
         }
     }
 
@@ -30,7 +33,7 @@ impl Store {
     pub fn finish(&self) -> Result<(), StartError> {
         match self {
             Store::File(database) => database.checkpoint(),
-            Store::Postgres(_) => Ok(()),
+            Store::Postgres(_) | Store::None => Ok(()),
         }
     }
 }

@@ -4,6 +4,16 @@
 //! write that hangs on it, and that numbers of the purge log show in their order. In PostgreSQL a host gets the same by locks that last
 //! as long as the transaction: of the one key that a statement [is about](is_about_one_key), or of everything.
 
+mod address;
+mod locks;
+mod session;
+
+pub use address::address;
+pub use locks::{LOCK_ALL, lock_key, locks};
+pub use session::{BEGIN, SETTINGS, error, is_passing};
+
+use crate::host::{Statement, Value};
+
 /// Words of a table's definition.
 const DEFINITIONS: [(&str, &str); 5] = [
     (" INTEGER PRIMARY KEY AUTOINCREMENT", " BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
@@ -17,15 +27,30 @@ const DEFINITIONS: [(&str, &str); 5] = [
 /// A list that is bound as JSON, as rows with a column `value`.
 const LIST: &str = "json_each(";
 
-/// A statement in PostgreSQL's dialect.
+/// A statement in PostgreSQL's dialect. Its parameters have the types that the host binds them with.
 pub fn translate(sql: &str) -> String {
+    translated(sql, |_| "")
+}
+
+/// The same for a host whose parameters get their types from the text alone.
+pub fn translate_typed(statement: &Statement) -> String {
+    translated(statement.sql.bytes, |number| match statement.params.get(number.wrapping_sub(1)) {
+        Some(Value::Integer(_)) => "::int8",
+        Some(Value::Text(_)) => "::text",
+        Some(Value::Blob(_)) => "::bytea",
+        // For the server to find out.
+        Some(Value::Null) | None => "",
+    })
+}
+
+fn translated(sql: &str, kind: impl Fn(usize) -> &'static str) -> String {
     let mut text = sql.to_string();
     if sql.contains("CREATE TABLE") || sql.contains("ALTER TABLE") {
         for (ours, theirs) in DEFINITIONS {
             text = text.replace(ours, theirs);
         }
     }
-    parameters(&lists(&text))
+    parameters(&lists(&text), kind)
 }
 
 /// Whether a statement that writes reads and writes rows of one key alone, its first parameter, if that is a text. Transactions about
@@ -48,17 +73,22 @@ fn lists(sql: &str) -> String {
     out + rest
 }
 
-/// `?1` as `$1`, outside of quotes and comments.
-fn parameters(sql: &str) -> String {
-    let mut out = String::with_capacity(sql.len());
+/// `?1` as `$1` and its kind, outside of quotes and comments.
+fn parameters(sql: &str, kind: impl Fn(usize) -> &'static str) -> String {
+    let mut out = String::with_capacity(sql.len() + 64);
     let mut rest = sql;
     while let Some(at) = rest.find(['\'', '"', '?', '-']) {
         let (before, from) = rest.split_at(at);
         out += before;
         let length = match from.as_bytes() {
             [b'?', ..] => {
+                let from = from.get(1..).unwrap_or_default();
+                let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+                let (number, after) = from.split_at(end);
                 out.push('$');
-                rest = from.get(1..).unwrap_or_default();
+                out += number;
+                out += number.parse().map_or("", &kind);
+                rest = after;
                 continue;
             }
             [b'-', b'-', ..] => from.find('\n'),
