@@ -46,6 +46,7 @@ fn main() {
         ten_thousand_objects_are_asked_for_at_once,
         an_answer_that_is_cut_costs_the_others_one_more_fetch,
         a_leader_that_leaves_costs_the_others_one_more_fetch,
+        more_at_once_than_an_instance_answers_are_told_so,
         clients_that_leave_at_random_hold_up_nobody,
         with_few_files_the_api_is_reached_all_the_same,
     ];
@@ -248,6 +249,37 @@ async fn a_leader_that_leaves_costs_the_others_one_more_fetch() {
     report(&answers, origins, &mut terrace);
     let asked = origin.count(PATH);
     assert!((1..=2).contains(&asked), "asked {asked} times");
+}
+
+/// Those that it answers wait on, and the instance lives.
+async fn more_at_once_than_an_instance_answers_are_told_so() {
+    const MOST: usize = 16_384;
+    const MORE: usize = 600;
+    const OTHER: &str = "/_terrace/health";
+    let (origin, mut terrace) = serve(1).await;
+    let gate = Gate::new();
+    origin.serve(PATH, Reply::fresh("x").before(Step::Wait(gate.clone())));
+    let crowd = Crowd::over_http2(terrace.address(), MOST + MORE).await;
+    let started = Instant::now();
+    let open = async {
+        // It is full until the origin answers.
+        while terrace.get(OTHER).await.status != 503 {
+            assert!(started.elapsed() < PATIENCE, "it is never full");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        gate.open();
+        started.elapsed()
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.response.status == 200);
+    for answer in &refused {
+        answer.response.is_problem(503).has_field("retry-after", "1");
+    }
+    assert!(!refused.is_empty() && good.len() >= MOST - 1, "{} were refused", refused.len());
+    assert_eq!(origin.count(PATH), 1);
+    terrace.get(PATH).await.has_status(200).has_body("x");
+    report(&answers, origins, &mut terrace);
+    assert!(!terrace.process().log().contains("failed"), "{}", terrace.process().log());
 }
 
 /// Four instances, 500 objects, some of which cannot be shared, and clients of whom two in three leave: before the answer, or in it.
