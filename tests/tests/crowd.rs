@@ -13,7 +13,7 @@ use terrace_tests::crowd::{Answer, Crowd, all, let_in, percentile};
 use terrace_tests::host::{ADMIN_TOKEN, Host, Process, terrace_binary};
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::{Gate, Length, Reply, Step};
-use terrace_tests::suite::noise;
+use terrace_tests::suite::{join, noise};
 use terrace_tests::world::{Terrace, World};
 
 const WORLD: World = World { host: Host::Wasmtime };
@@ -72,7 +72,7 @@ const PATH: &str = "/cold";
 /// An origin, and the cache with so many instances before it.
 async fn serve(workers: usize) -> (Origin, Terrace) {
     // A machine that is busy is slow to connect, and an origin that is asked by ten thousand to accept.
-    let config = format!("connect_timeout = \"30s\"\n{ADMIN}");
+    let config = format!("connect_timeout = \"60s\"\ntimeout = \"120s\"\n{ADMIN}");
     WORLD.serve_with(&config, &["--workers", &workers.to_string()]).await
 }
 
@@ -262,8 +262,12 @@ async fn more_at_once_than_an_instance_answers_are_told_so() {
     let crowd = Crowd::over_http2(terrace.address(), MOST + MORE).await;
     let started = Instant::now();
     let open = async {
-        // It is full until the origin answers.
-        while terrace.get(OTHER).await.status != 503 {
+        // One more each time: what asks takes the places of some that came then.
+        for asks in 1.. {
+            let answers = join((0..asks).map(|_| terrace.get(OTHER)).collect()).await;
+            if answers.iter().any(|answer| answer.status == 503) {
+                break;
+            }
             assert!(started.elapsed() < PATIENCE, "it is never full");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -275,7 +279,7 @@ async fn more_at_once_than_an_instance_answers_are_told_so() {
     for answer in &refused {
         answer.response.is_problem(503).has_field("retry-after", "1");
     }
-    assert!(!refused.is_empty() && good.len() >= MOST - 1, "{} were refused", refused.len());
+    assert!(!refused.is_empty() && good.len() > MOST - 200, "{} were refused", refused.len());
     assert_eq!(origin.count(PATH), 1);
     terrace.get(PATH).await.has_status(200).has_body("x");
     report(&answers, origins, &mut terrace);
