@@ -152,9 +152,10 @@ async fn streams_of_http_2_share_one_fetch_as_connections_do() {
     assert_eq!(origin.count(PATH), 1);
 }
 
-/// By streams of HTTP/2, since each has a connection to the origin.
+/// By streams of HTTP/2, since each has a connection to the origin. A quarter of the others: wasmtime looks at all that it has to tell
+/// an instance each time that it has told it something, and so many answers at once take it the square of their number.
 async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
-    let (origin, mut terrace) = serve(1).await;
+    let (many, (origin, mut terrace)) = (*CROWD / 4, serve(1).await);
     let gate = Gate::new();
     let waits = gate.clone();
     origin.on(PATH, move |seen| {
@@ -162,11 +163,11 @@ async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
         // The first tells that nobody need wait for it.
         if seen.nth == 1 { reply } else { reply.before(Step::Wait(waits.clone())) }
     });
-    let crowd = Crowd::over_http2(terrace.address(), *CROWD).await;
+    let crowd = Crowd::over_http2(terrace.address(), many).await;
     let started = Instant::now();
     let open = async {
         // They are all there together, or the origin never answers.
-        asked(&origin, *CROWD).await;
+        asked(&origin, many).await;
         gate.open();
         started.elapsed()
     };
@@ -174,7 +175,7 @@ async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
     let mut own: Vec<usize> =
         answers.iter().map(|a| a.response.has_status(200).text().parse().expect("a number")).collect();
     own.sort_unstable();
-    assert!(own.into_iter().eq(1..=*CROWD), "each has an answer of its own");
+    assert!(own.into_iter().eq(1..=many), "each has an answer of its own");
     report(&answers, origins, &mut terrace);
 }
 
