@@ -13,7 +13,7 @@ use terrace_tests::crowd::{Answer, Crowd, all, let_in, percentile};
 use terrace_tests::host::{ADMIN_TOKEN, Host, Process, terrace_binary};
 use terrace_tests::origin::Origin;
 use terrace_tests::reply::{Gate, Length, Reply, Step};
-use terrace_tests::suite::noise;
+use terrace_tests::suite::{join, noise};
 use terrace_tests::world::{Terrace, World};
 
 const WORLD: World = World { host: Host::Wasmtime };
@@ -46,6 +46,7 @@ fn main() {
         ten_thousand_objects_are_asked_for_at_once,
         an_answer_that_is_cut_costs_the_others_one_more_fetch,
         a_leader_that_leaves_costs_the_others_one_more_fetch,
+        more_at_once_than_an_instance_answers_are_told_so,
         clients_that_leave_at_random_hold_up_nobody,
         with_few_files_the_api_is_reached_all_the_same,
     ];
@@ -71,7 +72,7 @@ const PATH: &str = "/cold";
 /// An origin, and the cache with so many instances before it.
 async fn serve(workers: usize) -> (Origin, Terrace) {
     // A machine that is busy is slow to connect, and an origin that is asked by ten thousand to accept.
-    let config = format!("connect_timeout = \"30s\"\n{ADMIN}");
+    let config = format!("connect_timeout = \"60s\"\ntimeout = \"120s\"\n{ADMIN}");
     WORLD.serve_with(&config, &["--workers", &workers.to_string()]).await
 }
 
@@ -151,9 +152,10 @@ async fn streams_of_http_2_share_one_fetch_as_connections_do() {
     assert_eq!(origin.count(PATH), 1);
 }
 
-/// By streams of HTTP/2, since each has a connection to the origin.
+/// By streams of HTTP/2, since each has a connection to the origin. A quarter of the others: wasmtime looks at all that it has to tell
+/// an instance each time that it has told it something, and so many answers at once take it the square of their number.
 async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
-    let (origin, mut terrace) = serve(1).await;
+    let (many, (origin, mut terrace)) = (*CROWD / 4, serve(1).await);
     let gate = Gate::new();
     let waits = gate.clone();
     origin.on(PATH, move |seen| {
@@ -161,11 +163,11 @@ async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
         // The first tells that nobody need wait for it.
         if seen.nth == 1 { reply } else { reply.before(Step::Wait(waits.clone())) }
     });
-    let crowd = Crowd::over_http2(terrace.address(), *CROWD).await;
+    let crowd = Crowd::over_http2(terrace.address(), many).await;
     let started = Instant::now();
     let open = async {
         // They are all there together, or the origin never answers.
-        asked(&origin, *CROWD).await;
+        asked(&origin, many).await;
         gate.open();
         started.elapsed()
     };
@@ -173,7 +175,7 @@ async fn what_cannot_be_shared_is_asked_for_by_all_at_once() {
     let mut own: Vec<usize> =
         answers.iter().map(|a| a.response.has_status(200).text().parse().expect("a number")).collect();
     own.sort_unstable();
-    assert!(own.into_iter().eq(1..=*CROWD), "each has an answer of its own");
+    assert!(own.into_iter().eq(1..=many), "each has an answer of its own");
     report(&answers, origins, &mut terrace);
 }
 
@@ -248,6 +250,41 @@ async fn a_leader_that_leaves_costs_the_others_one_more_fetch() {
     report(&answers, origins, &mut terrace);
     let asked = origin.count(PATH);
     assert!((1..=2).contains(&asked), "asked {asked} times");
+}
+
+/// Those that it answers wait on, and the instance lives.
+async fn more_at_once_than_an_instance_answers_are_told_so() {
+    const MOST: usize = 16_384;
+    const MORE: usize = 600;
+    const OTHER: &str = "/_terrace/health";
+    let (origin, mut terrace) = serve(1).await;
+    let gate = Gate::new();
+    origin.serve(PATH, Reply::fresh("x").before(Step::Wait(gate.clone())));
+    let crowd = Crowd::over_http2(terrace.address(), MOST + MORE).await;
+    let started = Instant::now();
+    let open = async {
+        // One more each time: what asks takes the places of some that came then.
+        for asks in 1.. {
+            let answers = join((0..asks).map(|_| terrace.get(OTHER)).collect()).await;
+            if answers.iter().any(|answer| answer.status == 503) {
+                break;
+            }
+            assert!(started.elapsed() < PATIENCE, "it is never full");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        gate.open();
+        started.elapsed()
+    };
+    let (answers, origins) = tokio::join!(crowd.ask(|_| PATH.to_owned()), open);
+    let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.response.status == 200);
+    for answer in &refused {
+        answer.response.is_problem(503).has_field("retry-after", "1");
+    }
+    assert!(!refused.is_empty() && good.len() > MOST - 200, "{} were refused", refused.len());
+    assert_eq!(origin.count(PATH), 1);
+    terrace.get(PATH).await.has_status(200).has_body("x");
+    report(&answers, origins, &mut terrace);
+    assert!(!terrace.process().log().contains("failed"), "{}", terrace.process().log());
 }
 
 /// Four instances, 500 objects, some of which cannot be shared, and clients of whom two in three leave: before the answer, or in it.

@@ -82,6 +82,12 @@ pub fn link(engine: &Engine, component: &Component) -> Result<ServicePre<Guest>,
     pre().map_err(|e: wasmtime::Error| Error::Link(format!("{e:#}")))
 }
 
+/// Handles of resources, streams and tasks that a request has in its instance, or leaves to what is done after it; about ten.
+const HANDLES: usize = 16;
+
+/// Those that an instance has at the least.
+const MIN_HANDLES: usize = 100_000;
+
 /// A fresh instance. `pulse` beats whenever its worker has control.
 pub async fn instantiate(
     shared: &Arc<Shared>,
@@ -105,6 +111,7 @@ pub async fn instantiate(
     };
     let mut store = Store::new(&shared.engine, guest);
     store.limiter(|guest| &mut guest.limits);
+    store.set_max_component_handles(shared.limits.requests.saturating_mul(HANDLES).max(MIN_HANDLES));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(watch(shared.limits.clone(), pulse.clone()));
     let service = shared.pre.instantiate_async(&mut store).await?;

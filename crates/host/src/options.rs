@@ -123,6 +123,9 @@ pub struct Limits {
     /// Connections at once; at most seven eighths of the files that may be open, whose soft limit is raised to the hard one. Above,
     /// a connection is accepted, answered 503 and closed. Default 20,000.
     pub connections: usize,
+    /// Requests that an instance of its own answers at once ([`Mode::PerCore`]), those included whose contents are on their way.
+    /// Above: 503. Default 16,384.
+    pub requests: usize,
     /// Processor time the guest may take without a pause before it is stopped. Default 3 s.
     pub guest_run: Duration,
     /// Linear memory of one instance. Default 512 MiB.
@@ -141,6 +144,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             connections: 20_000,
+            requests: 16_384,
             guest_run: Duration::from_secs(3),
             guest_memory: 512 << 20,
         }

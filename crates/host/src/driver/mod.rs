@@ -9,6 +9,7 @@ pub use spinlike::SpinLike;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::WasiBody;
 
 /// What answers the requests of one worker.
@@ -36,7 +37,12 @@ pub struct Answer {
     pub response: http::Response<WasiBody>,
     /// The life of the instance that makes the content.
     pub life: Option<Life>,
+    /// To be kept until the content has gone out.
+    pub turn: Option<Turn>,
 }
+
+/// A place among the requests that an instance answers at once. Whoever has a clone keeps it.
+pub type Turn = Arc<OwnedSemaphorePermit>;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,8 @@ pub enum Failure {
     Answered,
     /// No instance could be made.
     NoInstance,
+    /// The instance answers as many as it may already.
+    Busy,
 }
 
 /// Tells whether an instance has come to a bad end.

@@ -3,7 +3,7 @@
 //! Requests wait in the [`Inbox`]; the driver starts a call into the instance for each, and has all of
 //! them, and whatever the guest does after its responses, run at once. A trap takes the instance down: its
 //! calls fail, and a fresh one takes the next request.
-use super::{Answer, Failure, Life, complain};
+use super::{Answer, Failure, Life, Turn, complain};
 use crate::guest::{Guest, Pulse, Shared, instantiate};
 use crate::outbound::Outbound;
 use futures::FutureExt;
@@ -19,7 +19,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::Request;
@@ -29,11 +29,13 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 struct Job {
     request: http::Request<WasiBody>,
     answer: oneshot::Sender<Result<Answer, Failure>>,
+    turn: Turn,
 }
 
 /// Requests that wait for the instance of one worker.
-#[derive(Default)]
 pub struct Inbox {
+    /// How many more may be answered at once. A client that leaves does not end what the instance does for it.
+    turns: Arc<Semaphore>,
     jobs: Mutex<VecDeque<Job>>,
     /// Set after a job was left: the driver is polled many times for each request, and looks at this first.
     left: AtomicBool,
@@ -42,10 +44,22 @@ pub struct Inbox {
 }
 
 impl Inbox {
+    /// An empty one, for an instance that answers so many at once.
+    pub fn new(most: usize) -> Self {
+        Inbox {
+            turns: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            jobs: Mutex::default(),
+            left: AtomicBool::default(),
+            waker: AtomicWaker::new(),
+            closed: AtomicBool::default(),
+        }
+    }
+
     /// Has the instance answer `request`.
     pub async fn run(&self, request: http::Request<WasiBody>) -> Result<Answer, Failure> {
+        let turn = self.turns.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.jobs().push_back(Job { request, answer });
+        self.jobs().push_back(Job { request, answer, turn: Arc::new(turn) });
         self.left.store(true, Release);
         self.waker.wake();
         answered.await.unwrap_or(Err(Failure::Died))
@@ -208,7 +222,7 @@ async fn call(accessor: &Accessor<Guest>, service: &Service, job: Job, life: &Li
                 response.into_http(store, received)
             });
             match response {
-                Ok(response) => Ok(Answer { response, life: Some(life.clone()) }),
+                Ok(response) => Ok(Answer { response, life: Some(life.clone()), turn: Some(job.turn.clone()) }),
                 // A malformed response, which is not the instance's end.
                 Err(_) => Err(Failure::Answered),
             }

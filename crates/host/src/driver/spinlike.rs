@@ -33,7 +33,7 @@ impl SpinLike {
     pub(super) async fn run(&self, request: http::Request<WasiBody>) -> Result<Answer, Failure> {
         let life = Arc::new(OnceLock::new());
         match self.handler.handle(life.clone(), request).await {
-            Ok(response) => Ok(Answer { response, life: life.get().cloned() }),
+            Ok(response) => Ok(Answer { response, life: life.get().cloned(), turn: None }),
             Err(error) if error.is::<TrapOrPanicError>() => Err(Failure::Died),
             Err(error) if error.is::<InstantiationError<LifeSlot>>() => Err(Failure::NoInstance),
             Err(_) => Err(Failure::Answered),

@@ -1,6 +1,6 @@
 //! The content of a response on its way to the client.
 use super::guard::OpenRequest;
-use crate::driver::Life;
+use crate::driver::{Life, Turn};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 pub struct Reply {
     content: Content,
     _unread: Option<Incoming>,
+    _turn: Option<Turn>,
     _open: OpenRequest,
 }
 
@@ -26,7 +27,7 @@ impl Reply {
     /// A content that is known.
     pub fn whole(bytes: Bytes, open: OpenRequest) -> Self {
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        Reply { content: Content::Whole(bytes), _unread: None, _open: open }
+        Reply { content: Content::Whole(bytes), _unread: None, _turn: None, _open: open }
     }
 
     /// The answer to a request whose content will not be read.
@@ -64,7 +65,12 @@ impl Reply {
                 break;
             }
         }
-        Reply { content: Content::Stream { first, body, life }, _unread: None, _open: open }
+        Reply { content: Content::Stream { first, body, life }, _unread: None, _turn: None, _open: open }
+    }
+
+    /// The same, which keeps its place in the instance meanwhile.
+    pub fn keeping(self, turn: Option<Turn>) -> Self {
+        Reply { _turn: turn, ..self }
     }
 }
 

@@ -83,6 +83,10 @@ impl Client {
             Failure::Answered => {
                 Problem::passing(StatusCode::BAD_GATEWAY, "the component gave no response to this request")
             }
+            Failure::Busy => Problem::passing(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests are being answered; try again later",
+            ),
             Failure::NoInstance => Problem::passing(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no instance of the component could be started; try again",
@@ -226,7 +230,7 @@ fn forget_spin_fields(headers: &mut http::HeaderMap) {
 }
 
 fn finish(answer: Answer, head_only: bool, open: OpenRequest) -> Response<Reply> {
-    let Answer { response, life } = answer;
+    let Answer { response, life, turn } = answer;
     if response.status().is_informational() {
         let problem = Problem::passing(StatusCode::BAD_GATEWAY, "the component answered with an interim status");
         return Refusal::from(problem).response(open, None);
@@ -234,7 +238,7 @@ fn finish(answer: Answer, head_only: bool, open: OpenRequest) -> Response<Reply>
     let no_content = head_only
         || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
     let measure = !no_content && !response.headers().contains_key(CONTENT_LENGTH);
-    response.map(|body| Reply::stream(body, life, measure, open))
+    response.map(|body| Reply::stream(body, life, measure, open).keeping(turn))
 }
 
 #[cfg(test)]

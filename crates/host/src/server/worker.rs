@@ -203,7 +203,7 @@ async fn start_guest(shared: &Arc<Shared>, mode: Mode) -> Result<(Runner, Option
     let first = instantiate(shared, &outbound, &pulse).await.map_err(|e| Error::Instantiate(format!("{e:#}")))?;
     Ok(match mode {
         Mode::PerCore => {
-            let inbox = Arc::new(Inbox::default());
+            let inbox = Arc::new(Inbox::new(shared.limits.requests));
             let driver = drive(shared.clone(), outbound, inbox.clone(), first, pulse);
             // All requests of a worker go on inside this one task, so tokio's budget for a task is no measure for it.
             let driver = Eager::new(tokio::task::unconstrained(driver));
