@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn what_is_in_force_on_a_route_is_shown() {
-        let text = "[origin]\nurl = \"https://api.example.org\"\n[cache]\ncollapse = \"off\"\n[tiers.l0]\n\
+        let text = "[origin]\nurl = \"https://api.example.org\"\n[cache]\ncollapse = \"off\"\n[tiers.l0]\nsize = \"8MiB\"\n\
                     [[route]]\nmatch = \"/a*\"\nttl = \"1h\"\nvary = [\"x-part\"]\ntags = [\"a\", \"b\"]\n\
-                    query = { allow = [\"page\"], ignore = [\"utm_*\"], sort = true }\ncollapse = \"global\"\n\
+                    query = { allow = [\"page\", \"f_*\"], ignore = [\"f_debug\"], sort = true }\ncollapse = \"global\"\n\
                     key = { cookies = [\"plan\"], language = [\"en\", \"de\"], tenant = \"header:x-tenant\", content = \"64KiB\" }\n\
                     negative_ttl = { 404 = \"10s\" }\nset_cookie = \"strip\"\nrequest_directives = \"honour\"\n\
                     stale_while_revalidate = \"5s\"\nstale_if_error = \"7d\"\n\
@@ -202,7 +202,7 @@ mod tests {
             [
                 "  route    /a*                      fresh 1h instead of what the origin says; stale 5s while refreshing, 7d if the \
                  origin fails; one of all instances asks for all",
-                "             key has x-part; parameters only page; parameters without utm_*; parameters in any order; cookies plan; \
+                "             key has x-part; parameters only page, f_*; parameters without f_debug; parameters in any order; cookies plan; \
                  language of en, de; tenant by x-tenant; content up to 64KiB of QUERY; tags a, b; errors 404 for 10s; stored \
                  without Set-Cookie; clients' Cache-Control is honoured",
                 "  route    /off*                    not cached",

@@ -19,7 +19,6 @@ use crate::upstream::{self, Ask, backoff};
 use crate::watch::{self, MAX_DOCUMENT, Seen};
 use http::{Method, StatusCode};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,7 +32,7 @@ pub(super) struct Watching {
     /// When it is to look at them again.
     due: RefCell<Vec<Timestamp>>,
     /// What it has told of them last, as long as that is so.
-    told: RefCell<BTreeMap<String, String>>,
+    told: RefCell<Vec<(String, String)>>,
 }
 
 impl Watching {
@@ -62,10 +61,9 @@ impl Watching {
     /// Whether a document, by its URL, is in another state than it was told to be in. `None` is the one that needs no telling.
     fn is_news(&self, url: &str, state: Option<&str>) -> bool {
         let mut told = self.told.borrow_mut();
-        match state {
-            None => told.remove(url).is_some(),
-            Some(state) => told.insert(url.to_string(), state.to_string()).is_none_or(|before| before != state),
-        }
+        let before = told.iter().position(|(other, _)| other == url).map(|n| told.swap_remove(n).1);
+        told.extend(state.map(|state| (url.to_string(), state.to_string())));
+        before.as_deref() != state
     }
 
     /// How long nothing is due.

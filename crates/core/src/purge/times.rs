@@ -32,10 +32,12 @@ impl Times {
     /// Both. What a soft one made stale before a hard one is gone.
     pub fn and(mut self, other: Times) -> Self {
         self.hard = self.hard.max(other.hard);
-        self.soft.extend(other.soft);
+        for at in other.soft {
+            if let Err(n) = self.soft.binary_search(&at) {
+                self.soft.insert(n, at);
+            }
+        }
         self.soft.retain(|at| *at > self.hard);
-        self.soft.sort_unstable();
-        self.soft.dedup();
         self
     }
 

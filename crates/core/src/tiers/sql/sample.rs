@@ -7,7 +7,6 @@ use crate::entry::{Head, codec};
 use crate::host::{Host, Statement, Text, Value};
 use crate::key::Key;
 use crate::time::Timestamp;
-use std::collections::HashMap;
 
 /// The most entries that are looked at beside those under the keys.
 const SAMPLE: i64 = 256;
@@ -26,18 +25,18 @@ pub(in crate::tiers) async fn look<H: Host>(
     now: Timestamp,
 ) -> Option<(Vec<Head>, bool)> {
     let keys: Vec<String> = keys.iter().map(Key::text).collect();
-    let keys = Value::Text(serde_json::to_string(&keys).unwrap_or_default());
-    let rows = query(tiers, Statement { sql: LOOK, params: vec![keys, Value::Integer(SAMPLE)] }).await?;
-    let (mut heads, mut sampled) = (HashMap::new(), 0i64);
+    let named = Value::Text(serde_json::to_string(&keys).unwrap_or_default());
+    let rows = query(tiers, Statement { sql: LOOK, params: vec![named, Value::Integer(SAMPLE)] }).await?;
+    let (mut heads, mut sampled) = (Vec::with_capacity(rows.len()), 0);
     for row in rows {
         let Ok([Value::Integer(n), Value::Text(key), head]) = <[Value; 3]>::try_from(row) else { continue };
         sampled += n;
-
-        let stored = head.into_bytes().and_then(|bytes| codec::decode_head(&bytes).ok());
-        let lives = stored.filter(|(_, until, _)| now < *until).map(|(head, ..)| head);
         // One under a key may come again in the sample.
-        heads.insert(key, lives);
+        if n == 1 && keys.contains(&key) {
+            continue;
+        }
+        let stored = head.into_bytes().and_then(|bytes| codec::decode_head(&bytes).ok());
+        heads.extend(stored.filter(|(_, until, _)| now < *until).map(|(head, ..)| head));
     }
-    let all = sampled < SAMPLE;
-    Some((heads.into_values().flatten().collect(), all))
+    Some((heads, sampled < SAMPLE))
 }
