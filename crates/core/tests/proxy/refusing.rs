@@ -50,8 +50,8 @@ fn what_is_not_believed_of_l1_costs_nothing_where_it_refused_nothing() {
     change(&mut cache);
     cache.respond(200, &[FRESH], "new");
     cache.get("/a");
-    let life: i64 = cache.host.database.query_row("SELECT until FROM gone", [], |row| row.get(0)).unwrap();
-    assert!(life - cache.host.world.now.get() <= 600_000, "the row stays as long as it must");
+    let rows: i64 = cache.host.database.query_row("SELECT count(*) FROM gone", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 1);
     assert_eq!(cache.get("/a").tier(), "L1-HIT");
 }
 
@@ -75,14 +75,15 @@ fn what_l1_refused_to_replace_is_not_served_again() {
     let mut cache = Cache::new("[cache]\nrequest_directives = \"honour\"\n");
     cache.respond(200, &[FRESH], "old");
     cache.get("/a");
+    let first = cache.another();
+    assert_eq!(cache.get("/a").tier(), "L1-HIT");
     cache.wait(5);
+    let second = std::mem::replace(&mut cache.proxy, first.clone());
     cache.host.world.kv_refuses.set(true);
     cache.respond(200, &[FRESH], "new");
     assert_eq!(cache.get_with("/a", &[("cache-control", "no-cache")]).text(), "new");
-    for minutes in 0..70 {
-        assert_eq!(cache.get("/a").text(), "new", "after {minutes} minutes");
-        cache.wait(60);
-    }
+    assert_eq!(cache.get("/a").text(), "new");
+    nobody_serves_the_old_one(&mut cache, vec![first, second]);
 }
 
 #[test]
@@ -136,8 +137,8 @@ fn of_more_refused_invalidations_than_are_read_l1_is_believed_of_nothing_from_be
         cache.get("/a");
         let until = cache.host.world.now.get() + 3_500_000;
         for n in 0..rows {
-            let row = (format!("{n:064x}"), until);
-            cache.host.database.execute("INSERT INTO gone (key, life, until) VALUES (?1, 1, ?2)", row).unwrap();
+            let row = (format!("k{n:064x}"), START, until);
+            cache.host.database.execute("INSERT INTO gone (key, life, until) VALUES (?1, ?2, ?3)", row).unwrap();
         }
         cache.another();
         let held = cache.get("/a");
