@@ -57,21 +57,23 @@ impl<H: Host> Tiers<'_, H> {
     }
 
     /// Removes from L1 what was asked for before this time. Where L1 refuses, it is not believed of that, here and, as L2 tells them, in
-    /// the other instances.
-    pub(super) async fn remove_near(&self, key: &Key, before: Timestamp) -> Option<()> {
+    /// the other instances; they are not told where it may well hold nothing of the kind.
+    pub(super) async fn remove_near(&self, key: &Key, before: Timestamp, tell: bool) -> Option<()> {
         let done = kv::delete(self, key).await;
         if done.is_none() {
             let now = self.host.now();
             let until = now.plus_millis(self.kept_ms());
             self.gone.kept.keeps(key, before, until, now);
-            sql::kept(self, key, before, until).await;
+            if tell {
+                sql::kept(self, key, before, until).await;
+            }
         }
         done
     }
 
     /// The same for all that is there now.
     pub(super) async fn empty_near(&self, key: &Key) -> Option<()> {
-        self.remove_near(key, self.host.now().plus_millis(1)).await
+        self.remove_near(key, self.host.now().plus_millis(1), true).await
     }
 
     /// Takes back from the near tiers what L2 has refused.

@@ -143,6 +143,8 @@ fn of_more_refused_invalidations_than_are_read_l1_is_believed_of_nothing_from_be
         cache.another();
         let held = cache.get("/a");
         assert_eq!((held.tier(), held.text()), (tier, "held"), "{rows}");
+        // L1 has taken it anew.
+        assert_eq!(cache.get("/a").tier(), "L1-HIT");
     }
 }
 
@@ -213,4 +215,26 @@ fn an_outage_is_told_when_it_begins_and_when_it_is_over_in_plain_words() {
         l1.starts_with("L1 can be read again, after ") && l2.starts_with("L2 can be read again, after "),
         "{said:?}"
     );
+}
+
+#[test]
+fn an_l1_that_is_gone_for_a_while_is_believed_again_and_costs_l2_no_row() {
+    let mut cache = Cache::new("");
+    cache.respond(200, &[FRESH], "held");
+    cache.get("/held");
+    cache.wait(5);
+    cache.host.world.kv_fails.set(true);
+    cache.host.world.kv_refuses.set(true);
+    for n in 0..50 {
+        cache.respond(200, &[FRESH], "missed");
+        cache.get(&format!("/{n}"));
+    }
+    let rows: i64 = cache.host.database.query_row("SELECT count(*) FROM gone", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 0);
+    cache.host.world.kv_fails.set(false);
+    cache.host.world.kv_refuses.set(false);
+    cache.wait(5);
+    assert_eq!(cache.get("/held").tier(), "L1-HIT");
+    let tiers: Vec<String> = (0..2).map(|_| cache.get("/7").tier().to_string()).collect();
+    assert_eq!(tiers, ["L2-HIT", "L1-HIT"]);
 }
