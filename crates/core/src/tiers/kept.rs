@@ -59,8 +59,8 @@ impl Kept {
     /// The same of all keys.
     pub(super) fn keeps_more(&self, before: Timestamp, until: Timestamp) {
         let mut inner = self.0.borrow_mut();
-        inner.all =
-            inner.keys.values().fold(Some(Doubt { before, until }.and(inner.all)), |all, known| Some(known.and(all)));
+        let doubt = Doubt { before, until }.and(inner.all);
+        inner.all = Some(inner.keys.values().fold(doubt, |every, known| known.and(Some(every))));
         inner.keys.clear();
     }
 
