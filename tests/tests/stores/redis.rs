@@ -18,6 +18,7 @@ pub const ALL: &[crate::Test] = tests![
     a_redis_that_goes_and_comes_back_costs_no_request_and_no_restart,
     a_redis_that_stands_still_costs_no_request,
     a_redis_that_was_never_there_costs_no_request_and_is_found_later,
+    what_a_redis_that_takes_no_writes_goes_on_to_hold_is_not_served,
     a_wrong_password_costs_no_request_and_is_never_shown,
 ];
 
@@ -167,6 +168,33 @@ async fn a_redis_that_was_never_there_costs_no_request_and_is_found_later() {
     all_is_well(&terrace).await;
     redis.resume().expect("Redis starts again");
     is_back(&terrace).await;
+}
+
+async fn what_a_redis_that_takes_no_writes_goes_on_to_hold_is_not_served() {
+    let (redis, origin) = (redis(), Origin::start().await);
+    origin.serve("/x", Reply::fresh("old"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let l2 = format!("sqlite:{}", dir.path().join("shared.db").display());
+    let (url, config) = (redis.url(), "[purge]\npoll = \"1s\"\n");
+    let arguments = ["--l1", url.as_str(), "--l2", l2.as_str()];
+    let mut one = WORLD.in_front_of(&origin.url(), config, &arguments).await;
+    let other = WORLD.in_front_of(&origin.url(), config, &arguments).await;
+    one.warm("/x").await.has_tier("L1-HIT");
+    other.get("/x").await.has_tier("L1-HIT").has_body("old");
+    // A replica of nobody answers what it holds.
+    redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).expect("REPLICAOF");
+    origin.serve("/x", Reply::fresh("new"));
+    one.send(&Request::new("POST", "/x").body("b")).await.has_status(200);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for _ in 0..4 {
+        one.get("/x").await.has_status(200).has_body("new");
+        other.get("/x").await.has_status(200).has_body("new");
+    }
+    redis.ask(&["REPLICAOF", "NO", "ONE"]).expect("REPLICAOF");
+    let is_l1 = |response: &Response| response.tier() == "L1-HIT";
+    one.until(&Request::get("/x"), "in L1 again", is_l1).await.has_body("new");
+    let log = one.process().log();
+    assert!(log.contains("L1 takes no writes: the store failed: Redis: ") && !log.contains("Error"), "{log}");
 }
 
 async fn a_wrong_password_costs_no_request_and_is_never_shown() {

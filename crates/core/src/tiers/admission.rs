@@ -225,7 +225,10 @@ impl<H: Host> Tiers<'_, H> {
     /// Removes from L1 what an entry has replaced that is not there.
     async fn clear_of(&self, key: &Key, entry: &Entry, want: Want) {
         match want {
-            Want::Must => drop(self.remove_near(key, entry.head.freshness.requested).await),
+            Want::Must => {
+                let tell = !self.admission.is_unread(key);
+                self.remove_near(key, entry.head.freshness.requested, tell).await;
+            }
             Want::May | Want::No(_) => drop(kv::delete(self, key).await),
         }
     }

@@ -26,23 +26,12 @@ impl<H: Host> Tiers<'_, H> {
         let l2 = self.tell_life(primary, life, now).await;
         self.make_room(now).await;
         let l1 = self.empty_near(primary).await;
-        match (l1, l2) {
-            (Some(()), Some(())) => Some(life),
-            (None, Some(())) => {
-                // The others learn from it that L1 is not to be believed.
-                if self.kept_ms() > GONE_MS {
-                    self.tell_life(primary, life, now).await;
-                }
-                None
-            }
-            (_, None) => None,
-        }
+        l1.and(l2).map(|()| life)
     }
 
     /// Tells L2 of a life that an invalidation began at this time or before; `None` where it was not to be told.
     async fn tell_life(&self, key: &Key, life: u64, now: Timestamp) -> Option<()> {
-        let stay = if self.gone.kept.is_in_doubt(key, now) { self.kept_ms() } else { GONE_MS };
-        sql::invalidate(self, key, life, now.plus_millis(stay)).await?;
+        sql::invalidate(self, key, life, now.plus_millis(GONE_MS)).await?;
         self.gone.told(key, life, now);
         Some(())
     }
@@ -67,19 +56,24 @@ impl<H: Host> Tiers<'_, H> {
         millis(self.config.l1.max_ttl).max(GONE_MS)
     }
 
-    /// Removes from L1 what was asked for before this time. Where L1 refuses, it is not believed of that.
-    pub(super) async fn remove_near(&self, key: &Key, before: Timestamp) -> Option<()> {
+    /// Removes from L1 what was asked for before this time. Where L1 refuses, it is not believed of that, here and, as L2 tells them, in
+    /// the other instances; they are not told where it may well hold nothing of the kind.
+    pub(super) async fn remove_near(&self, key: &Key, before: Timestamp, tell: bool) -> Option<()> {
         let done = kv::delete(self, key).await;
         if done.is_none() {
             let now = self.host.now();
-            self.gone.kept.keeps(key, before, now.plus_millis(self.kept_ms()), now);
+            let until = now.plus_millis(self.kept_ms());
+            self.gone.kept.keeps(key, before, until, now);
+            if tell {
+                sql::kept(self, key, before, until).await;
+            }
         }
         done
     }
 
     /// The same for all that is there now.
     pub(super) async fn empty_near(&self, key: &Key) -> Option<()> {
-        self.remove_near(key, self.host.now().plus_millis(1)).await
+        self.remove_near(key, self.host.now().plus_millis(1), true).await
     }
 
     /// Takes back from the near tiers what L2 has refused.

@@ -16,7 +16,7 @@ pub struct Kept(RefCell<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     keys: HashMap<Key, Doubt>,
-    /// Of all keys.
+    /// Of all other keys.
     all: Option<Doubt>,
 }
 
@@ -48,7 +48,7 @@ impl Kept {
             keys.retain(|_, doubt| now < doubt.until);
         }
         if keys.len() >= MOST && !keys.contains_key(key) {
-            let every = keys.values().fold(doubt, |every, doubt| every.and(Some(*doubt)));
+            let every = keys.values().fold(doubt, |every, doubt| doubt.and(Some(every)));
             *all = Some(Doubt { before: now, ..every }.and(Some(every)).and(*all));
             keys.clear();
             return;
@@ -59,14 +59,23 @@ impl Kept {
     /// The same of all keys.
     pub(super) fn keeps_more(&self, before: Timestamp, until: Timestamp) {
         let mut inner = self.0.borrow_mut();
-        inner.all = Some(Doubt { before, until }.and(inner.all));
+        let doubt = Doubt { before, until }.and(inner.all);
+        inner.all = Some(inner.keys.values().fold(doubt, |every, known| known.and(Some(every))));
+        inner.keys.clear();
     }
 
     /// L1 has taken what was asked for then: only what is older is not believed any more.
-    pub(super) fn took(&self, key: &Key, requested: Timestamp) {
+    pub(super) fn took(&self, key: &Key, requested: Timestamp, now: Timestamp) {
         let mut inner = self.0.borrow_mut();
-        if let Some(doubt) = inner.keys.get_mut(key) {
+        let Inner { keys, all } = &mut *inner;
+        if let Some(doubt) = keys.get_mut(key) {
             doubt.before = doubt.before.min(requested);
+        } else if let Some(all) = all.filter(|all| all.is_of(requested, now)) {
+            if keys.len() >= MOST {
+                // They are learned anew.
+                keys.clear();
+            }
+            keys.insert(*key, Doubt { before: requested, ..all });
         }
     }
 
@@ -78,8 +87,10 @@ impl Kept {
     /// Whether what L1 shows under a key, and was asked for then, is not believed.
     pub(super) fn hides(&self, key: &Key, requested: Timestamp, now: Timestamp) -> bool {
         let inner = self.0.borrow();
-        let all = inner.all.as_ref().is_some_and(|doubt| doubt.is_of(requested, now));
-        all || !inner.keys.is_empty() && inner.keys.get(key).is_some_and(|doubt| doubt.is_of(requested, now))
+        if inner.keys.is_empty() && inner.all.is_none() {
+            return false;
+        }
+        inner.keys.get(key).or(inner.all.as_ref()).is_some_and(|doubt| doubt.is_of(requested, now))
     }
 }
 
@@ -116,13 +127,20 @@ mod tests {
     fn what_l1_has_taken_is_believed() {
         let kept = Kept::default();
         kept.keeps(&key(1), at(5), at(1000), NOW);
-        kept.took(&key(1), at(3));
-        kept.took(&key(2), at(3));
+        kept.took(&key(1), at(3), NOW);
+        kept.took(&key(2), at(3), NOW);
         assert!(
             kept.hides(&key(1), at(2), NOW) && !kept.hides(&key(1), at(3), NOW) && !kept.hides(&key(2), at(2), NOW)
         );
-        kept.took(&key(1), at(9));
+        kept.took(&key(1), at(9), NOW);
         assert!(!kept.hides(&key(1), at(4), NOW));
+        // Of all keys, too.
+        kept.keeps_more(at(50), at(1000));
+        assert!(kept.hides(&key(3), at(40), NOW));
+        kept.took(&key(3), at(40), NOW);
+        assert!(
+            !kept.hides(&key(3), at(40), NOW) && kept.hides(&key(3), at(39), NOW) && kept.hides(&key(4), at(40), NOW)
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) async fn put<H: Host>(
     count(&tiers.meter.kv_writes);
     let done = told(tiers, call(tiers, Call::Write, tiers.host.kv().put(&key.text(), record, ttl)).await);
     if done.is_some() {
-        tiers.gone.kept.took(key, entry.head.freshness.requested);
+        tiers.gone.kept.took(key, entry.head.freshness.requested, now);
     }
     done
 }

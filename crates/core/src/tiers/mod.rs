@@ -439,10 +439,10 @@ impl<H: Host> Tiers<'_, H> {
             Tier::L2 => &self.counters.l2_errors,
         });
         if let Some(begins) = health.failed(call, self.host.now()) {
-            self.host.warn(&format!(
-                "{} {begins}: {error}. Requests go on without it; the log says when that is over",
-                tier.as_str()
-            ));
+            let (tier, why) = (tier.as_str(), error.to_string());
+            let why = why.trim_end_matches('.');
+            self.host
+                .warn(&format!("{tier} {begins}: {why}. Requests go on without it; the log says when that is over"));
         }
         None
     }

@@ -171,8 +171,8 @@ impl<H: Host> Tiers<'_, H> {
         for (key, life) in news.lives {
             self.gone.shown(&key, life, now);
         }
-        for (key, until) in news.kept {
-            self.gone.kept.keeps(&key, now.plus_millis(1), until, now);
+        for (key, before, until) in news.kept {
+            self.gone.kept.keeps(&key, before, until, now);
         }
         if news.more_kept {
             self.gone.kept.keeps_more(now.plus_millis(1), now.plus_millis(self.kept_ms()));

@@ -28,8 +28,7 @@ pub use schema::{MIGRATIONS, statements};
 /// Bytes of content in one row: half of D1's 2,000,000-byte limit, since content may travel as hexadecimal digits.
 pub const CHUNK: usize = 960 << 10;
 
-/// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store. One that L1 has
-/// refused is as long as L1 may hold anything: its row outlasts that, which tells it from others.
+/// How long an invalidation is remembered, in milliseconds: longer than any response may be on its way into the store.
 pub(super) const GONE_MS: u64 = 10 * 60 * 1000;
 
 /// How often a write that found the database busy is tried again, within its deadline.
@@ -284,6 +283,15 @@ pub(super) async fn invalidate<H: Host>(tiers: &Tiers<'_, H>, key: &Key, new: u6
     let params = vec![id(), Value::Integer(i64::try_from(new).unwrap_or_default()), Value::Integer(until.0)];
     let statements = vec![Statement { sql: DELETE, params: vec![id()] }, Statement { sql: PUT_GONE, params }];
     batch(tiers, statements).await.map(drop)
+}
+
+/// What the key of a row in `gone` begins with that tells of L1: it has refused to remove what was asked for before `life`.
+const KEPT: char = 'k';
+
+/// Tells the other instances what L1 is not to be believed of, until then.
+pub(super) async fn kept<H: Host>(tiers: &Tiers<'_, H>, key: &Key, before: Timestamp, until: Timestamp) {
+    let row = vec![Value::Text(format!("{KEPT}{}", key.text())), Value::Integer(before.0), Value::Integer(until.0)];
+    batch(tiers, vec![Statement { sql: PUT_GONE, params: row }]).await;
 }
 
 /// Removes the invalidations that nothing is on its way from any more.

@@ -306,7 +306,7 @@ mod tests {
         let (folder, database) = database();
         let mut handle = database.open().expect("open");
         run(&mut handle, "CREATE TABLE t (a)", &[]);
-        let log = folder.path().join("new/file.db-wal");
+        let log = folder.path().join("file.db-wal");
         assert!(log.metadata().expect("log").len() > 0);
         drop(handle);
         database.checkpoint().expect("checkpoint");

@@ -1,7 +1,7 @@
 //! The purge log in L2: one row for each target, and the statements that write, read and prune it.
 
 use super::super::Tiers;
-use super::{GONE_MS, batch, first_query, schema};
+use super::{GONE_MS, KEPT, batch, first_query, schema};
 use crate::host::{Host, Statement, Text, Value};
 use crate::key::Key;
 use crate::purge::{Target, Times};
@@ -10,7 +10,7 @@ use crate::time::{Timestamp, millis};
 /// The most rows in the log: more than any instance reads of it.
 const MOST_ROWS: i64 = 10_000;
 
-/// The most invalidations that are read at once: L1 is emptied of them anyway, if late. As many of those that L1 has refused: past it
+/// The most invalidations that are read at once: L1 is emptied of them anyway, if late. As many of what L1 refused to remove: past it
 /// L1 is not believed of any key.
 const MOST_LIVES: i64 = 1024;
 
@@ -27,12 +27,12 @@ const THIN: Text = Text::plain(
 const APPEND: Text = Text::plain("INSERT INTO purges (what, at, soft) SELECT value, ?2, ?3 FROM json_each(?1)");
 const LAST: Text = Text::plain("SELECT max(seq) FROM purges");
 /// The newest rows, in the order of what they are for, when the newest was that had no room, and whether the log ends before what was
-/// read of it, so that it was made anew; what is NULL tells an invalidation from a purge. Of those that L1 has refused the rows last
-/// longer. With them the version of the tables.
+/// read of it, so that it was made anew; what is NULL tells an invalidation from a purge. Rows of what L1 refused
+/// to remove have keys that begin with a `k`, which no digit does. With them the version of the tables.
 const NEWER: Text = Text::plain(
     "SELECT * FROM (SELECT * FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) AS newest \
-     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 AND until <= ?5 ORDER BY until DESC LIMIT ?4) AS lives \
-     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?6 ORDER BY until DESC LIMIT ?4) AS kept \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 AND key < 'k' ORDER BY until DESC LIMIT ?4) AS lives \
+     UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?5 AND key >= 'k' ORDER BY until DESC LIMIT ?4) AS kept \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
      UNION ALL SELECT -1, '', last, 0 FROM (SELECT max(seq) AS last FROM purges) AS made WHERE last < ?1 \
      UNION ALL SELECT -2, '', version, 0 FROM terrace_schema \
@@ -55,8 +55,8 @@ pub(in crate::tiers) struct News {
     pub anew: bool,
     /// URLs with the lives that invalidations began.
     pub lives: Vec<(Key, u64)>,
-    /// Those of them that L1 has refused, and until when it may show what they removed.
-    pub kept: Vec<(Key, Timestamp)>,
+    /// What L1 refused to remove: what was asked for before the one time, until the other.
+    pub kept: Vec<(Key, Timestamp, Timestamp)>,
     /// Whether there may be more of these.
     pub more_kept: bool,
 }
@@ -99,10 +99,8 @@ pub(in crate::tiers) async fn newer<H: Host>(
 ) -> Option<News> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let since = |stay| read.map(|read| read.plus_millis(stay).minus_millis(2 * SKEW_MS));
-    let short = now.plus_millis(GONE_MS + SKEW_MS);
-    let after = since(GONE_MS).unwrap_or(now);
-    let kept = since(tiers.kept_ms()).map_or(short, |since| since.max(short));
-    let params = [seen, most, after.0, MOST_LIVES, short.0, kept.0].map(Value::Integer).to_vec();
+    let (lives, kept) = (since(GONE_MS).unwrap_or(now), since(tiers.kept_ms()).unwrap_or(now));
+    let params = [seen, most, lives.0, MOST_LIVES, kept.0].map(Value::Integer).to_vec();
     let rows = first_query(tiers, Statement { sql: NEWER, params }).await?;
     let mut news = News { purges: vec![], before: None, anew: false, lives: vec![], kept: vec![], more_kept: false };
     for row in rows {
@@ -117,13 +115,10 @@ pub(in crate::tiers) async fn newer<H: Host>(
             Value::Integer(soft) => {
                 news.purges.push((number, Target::from_text(what), Times::of(Timestamp(at), soft != 0)));
             }
-            _ => {
-                let Some((key, life)) = Key::from_text(&what).zip(u64::try_from(number).ok()) else { continue };
-                news.lives.push((key, life));
-                if Timestamp(at) > short {
-                    news.kept.push((key, Timestamp(at)));
-                }
-            }
+            _ => match what.strip_prefix(KEPT).and_then(Key::from_text) {
+                Some(key) => news.kept.push((key, Timestamp(number), Timestamp(at))),
+                None => news.lives.extend(Key::from_text(&what).zip(u64::try_from(number).ok())),
+            },
         }
     }
     news.more_kept = i64::try_from(news.kept.len()).is_ok_and(|kept| kept >= MOST_LIVES);
