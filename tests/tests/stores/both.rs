@@ -117,7 +117,8 @@ async fn under_load_a_purge_through_one_host_holds_in_the_other_within_the_poll(
 }
 
 async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(by: By) {
-    let shared = Hosts::start(by, Origin::start().await, "[cache]\ncollapse = \"global\"\n").await;
+    let shared =
+        Hosts::start(by, Origin::start().await, "[cache]\ncollapse = \"global\"\n[tiers.l2]\ntimeout = \"3s\"\n").await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {
