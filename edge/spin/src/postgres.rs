@@ -51,7 +51,7 @@ pub async fn batch(address: &str, statements: &[Statement]) -> Result<Vec<Vec<Va
     }
     let found = rows(connection, last).await?;
     command(connection, "COMMIT").await?;
-    transaction.is_over();
+    transaction.end();
     Ok(found)
 }
 
@@ -61,7 +61,7 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn is_over(mut self) {
+    fn end(mut self) {
         self.connection = None;
     }
 }

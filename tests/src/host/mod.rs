@@ -99,7 +99,7 @@ impl Host {
         matches!(self, Host::Wasmtime | Host::LikeSpin | Host::LikeSpinFresh)
     }
 
-    /// Whether the behaviours of an idea are tried on it. By what it shares with others they were; here it is about what goes to L2.
+    /// Whether the behaviours of an idea are tried on it: where L2 alone is another than a host's that is tried, those about what goes there.
     pub fn tries(self, idea: &str) -> bool {
         let far = [
             "tiers",

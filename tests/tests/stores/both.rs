@@ -63,7 +63,8 @@ impl Hosts {
 }
 
 async fn for_one_cold_key_the_hosts_ask_the_origin_at_most_twice(by: By) {
-    let shared = Hosts::start(by, Origin::start().await, "[cache]\ncollapse = \"global\"\n", &[]).await;
+    let config = "[cache]\ncollapse = \"global\"\n[tiers.l2]\ntimeout = \"3s\"\n";
+    let shared = Hosts::start(by, Origin::start().await, config, &[]).await;
     let slow = Reply::fresh("slow").before(Step::Sleep(Duration::from_millis(400)));
     shared.origin.otherwise(|_| Reply::fresh("ready"));
     for host in &shared.hosts {

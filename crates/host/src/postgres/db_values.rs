@@ -66,7 +66,7 @@ pub fn column(column: &tokio_postgres::Column) -> Column {
 }
 
 /// A row, in Spin's terms.
-pub fn row(row: &Row) -> Result<Vec<DbValue>, Error> {
+pub fn row(row: &Row) -> Result<Vec<DbValue>, PgError> {
     let columns = row.columns().iter().enumerate();
     let values = columns.map(|(i, column)| {
         let value = match *column.type_() {
@@ -80,7 +80,7 @@ pub fn row(row: &Row) -> Result<Vec<DbValue>, Error> {
             Type::BYTEA => row.try_get::<_, Option<_>>(i).map(|v| v.map(DbValue::Binary)),
             _ => row.try_get::<_, Option<Raw>>(i).map(|v| v.map(|Raw(bytes)| DbValue::Unsupported(bytes))),
         };
-        value.map(|value| value.unwrap_or(DbValue::DbNull)).map_err(error)
+        value.map(|value| value.unwrap_or(DbValue::DbNull))
     });
     values.collect()
 }

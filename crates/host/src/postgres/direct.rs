@@ -44,7 +44,7 @@ impl Connection {
             let mut found = std::pin::pin!(found);
             let mut rows = Vec::new();
             while let Some(found) = found.try_next().await.map_err(error)? {
-                rows.push(row(&found)?);
+                rows.push(row(&found).map_err(error)?);
             }
             Ok((columns, rows))
         })

@@ -4,4 +4,4 @@ CREATE TABLE IF NOT EXISTS gone (
   life INTEGER NOT NULL,
   until INTEGER NOT NULL
 ) WITHOUT ROWID;
-UPDATE terrace_schema SET version = 2;
+UPDATE terrace_schema SET version = 2 WHERE version < 2;

@@ -9,4 +9,4 @@ CREATE TABLE IF NOT EXISTS purges (
 CREATE INDEX IF NOT EXISTS purges_what ON purges (what);
 -- Instances read of the invalidations what is new to them.
 CREATE INDEX IF NOT EXISTS gone_until ON gone (until);
-UPDATE terrace_schema SET version = 3;
+UPDATE terrace_schema SET version = 3 WHERE version < 3;

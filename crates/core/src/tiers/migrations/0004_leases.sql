@@ -4,4 +4,4 @@ CREATE TABLE IF NOT EXISTS leases (
   owner INTEGER NOT NULL,
   until INTEGER NOT NULL
 ) WITHOUT ROWID;
-UPDATE terrace_schema SET version = 4;
+UPDATE terrace_schema SET version = 4 WHERE version < 4;

@@ -7,4 +7,4 @@ CREATE TABLE IF NOT EXISTS watches (
   failures INTEGER NOT NULL,
   seen TEXT NOT NULL
 ) WITHOUT ROWID;
-UPDATE terrace_schema SET version = 5;
+UPDATE terrace_schema SET version = 5 WHERE version < 5;

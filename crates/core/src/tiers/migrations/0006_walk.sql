@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS uses (
   at INTEGER NOT NULL,
   hits INTEGER NOT NULL
 ) WITHOUT ROWID;
-UPDATE terrace_schema SET version = 6;
+UPDATE terrace_schema SET version = 6 WHERE version < 6;
