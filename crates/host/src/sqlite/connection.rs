@@ -33,10 +33,8 @@ impl Database {
     /// Makes sure the file can be used, creates it if need be, and turns on write-ahead logging. Its folder must be there.
     pub fn prepare(path: &Path) -> Result<Self, StartError> {
         let failed = |reason: String| StartError::Sqlite { path: path.to_owned(), reason };
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            if !folder.is_dir() {
-                return Err(failed(format!("there is no folder {}", folder.display())));
-            }
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) {
+            return Err(failed(format!("there is no folder {}", folder.display())));
         }
         let database = Database { path: path.to_owned() };
         let connection = database.connect().map_err(|e| failed(e.to_string()))?;
