@@ -145,7 +145,11 @@ fn the_table_of_limits_is_that_of_the_host() {
         ("time between two pieces of content", seconds(limits.body_timeout)),
         ("time between two requests of a connection", seconds(limits.keep_alive)),
         ("time a client takes nothing of its answer", seconds(limits.write_timeout)),
-        ("connections at once", limits.connections.to_string()),
+        (
+            "connections at once",
+            format!("{}, and seven eighths of the files that may be open (`ulimit -Hn`)", limits.connections),
+        ),
+        ("requests that are answered at once, per core", limits.requests.to_string()),
         ("memory of L1 (`--l1-size`)", format!("{} MiB", l1 >> 20)),
     ] {
         let row = format!("| {what} | {most} |");
@@ -157,6 +161,16 @@ fn the_table_of_limits_is_that_of_the_host() {
 fn what_readme_links_to_is_there() {
     let text = readme() + &fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
     for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-        assert!(target.starts_with("https://") || root().join(target).exists(), "{target}");
+        if target.starts_with("https://") {
+            continue;
+        }
+        let (path, heading) = target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading)));
+        let page = fs::read_to_string(root().join(path)).unwrap_or_else(|why| panic!("{target}: {why}"));
+        let anchor = |line: &str| {
+            let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            title.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect::<String>()
+        };
+        let is_there = |heading| page.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+        assert!(heading.is_none_or(is_there), "{target}");
     }
 }
