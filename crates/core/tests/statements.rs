@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use rusqlite::Connection;
+use rusqlite::limits::Limit;
 use std::path::Path;
 use terrace_core::host::{Statement, StoreError, Text, Value};
 use terrace_core::tiers::sql::postgres::{
@@ -13,6 +14,14 @@ use terrace_core::tiers::sql::{MIGRATIONS, STATEMENTS, statements};
 #[test]
 fn sqlite_takes_every_statement_and_migration() {
     let database = Connection::open_in_memory().unwrap();
+    // As in D1, where a query of more terms fails.
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    ] {
+        database.set_limit(limit, most).unwrap();
+    }
     // Twice: missing tables are made by all of them.
     for sql in MIGRATIONS.iter().chain(MIGRATIONS).flat_map(|migration| statements(migration)) {
         database.execute(sql, ()).unwrap_or_else(|why| panic!("{sql}: {why}"));

@@ -90,8 +90,8 @@ async fn a_purge_takes_the_token(world: World) {
 async fn a_wrong_document_is_told_what_is_wrong_with_it(world: World) {
     let (_origin, terrace) = numbered(&world, "").await;
     for (document, says) in [
-        ("", "expected {"),
-        ("{\"tag\":[\"a\"]}", "is none of urls"),
+        ("", "EOF while parsing"),
+        ("{\"tag\":[\"a\"]}", "unknown field `tag`"),
         ("{}", "it names nothing"),
         ("{\"tags\":[\"a b\"]}", "tags[0]"),
         ("{\"urls\":[\"a.test\"]}", "urls[0]"),

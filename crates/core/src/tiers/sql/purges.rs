@@ -34,8 +34,7 @@ const NEWER: Text = Text::plain(
      UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?3 AND key < 'k' ORDER BY until DESC LIMIT ?4) AS lives \
      UNION ALL SELECT life, key, until, NULL FROM (SELECT * FROM gone WHERE until > ?5 AND key >= 'k' ORDER BY until DESC LIMIT ?4) AS kept \
      UNION ALL SELECT 0, '', at, 0 FROM (SELECT at FROM purges WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AS surplus \
-     UNION ALL SELECT -1, '', last, 0 FROM (SELECT max(seq) AS last FROM purges) AS made WHERE last < ?1 \
-     UNION ALL SELECT -2, '', version, 0 FROM terrace_schema \
+     UNION ALL SELECT -1, '', (SELECT coalesce(max(seq), ?1) FROM purges), version FROM terrace_schema \
      ORDER BY 2",
 );
 const SHORTEN: Text =
@@ -109,8 +108,10 @@ pub(in crate::tiers) async fn newer<H: Host>(
             continue;
         };
         match soft {
-            Value::Integer(_) if number == -2 => schema::found(tiers, at)?,
-            Value::Integer(_) if number < 0 => news.anew = true,
+            Value::Integer(version) if number < 0 => {
+                schema::found(tiers, version)?;
+                news.anew = at < seen;
+            }
             Value::Integer(_) if number == 0 => news.before = Some(Timestamp(at)),
             Value::Integer(soft) => {
                 news.purges.push((number, Target::from_text(what), Times::of(Timestamp(at), soft != 0)));
