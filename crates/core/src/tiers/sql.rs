@@ -245,7 +245,14 @@ pub(super) async fn put_head<H: Host>(
         life(head),
         Value::Integer(replaced.0),
     ];
-    judge(batch(tiers, vec![Statement { sql: PUT_HEAD, params }, stands(key)]).await, head)
+    let rows = batch(tiers, vec![Statement { sql: PUT_HEAD, params }, stands(key)]).await;
+    // Without content there is no head: what it is of may be on its way here, and is older.
+    let is_there =
+        rows.as_ref().is_none_or(|rows| matches!(rows.last().map(Vec::as_slice), Some([Value::Integer(_), _])));
+    match judge(rows, head) {
+        Verdict::Good if !is_there => Verdict::Older,
+        verdict => verdict,
+    }
 }
 
 /// Whether L2 lets this entry be kept elsewhere.

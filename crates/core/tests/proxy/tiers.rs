@@ -377,3 +377,18 @@ fn bytes_that_travelled_as_digits_are_the_same_in_the_database() {
         assert_eq!((found.tier(), found.body.as_deref()), ("L2-HIT", Some(body)), "{written} {read}");
     }
 }
+
+/// The first response may still be on its way into L2, and is then too late.
+#[test]
+fn what_a_304_makes_fresh_again_is_stored_in_l2_where_it_is_not_yet() {
+    let mut cache = Cache::new("[tiers.l1]\nadmit = \"always\"\n[cache]\nstale_while_revalidate = \"0s\"");
+    cache.respond(200, &[("cache-control", "max-age=1"), ("etag", "\"a\"")], "hello");
+    cache.get("/a");
+    cache.host.database.execute("DELETE FROM entries", ()).unwrap();
+    cache.wait_at_work(2);
+    cache.respond(304, &[("cache-control", "max-age=600"), ("etag", "\"a\"")], "");
+    cache.get("/a");
+    cache.host.world.kv.borrow_mut().clear();
+    let again = cache.get("/a");
+    assert_eq!((again.tier(), again.text()), ("L2-HIT", "hello"));
+}
