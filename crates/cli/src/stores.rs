@@ -80,7 +80,10 @@ impl L2 {
     /// Has the component connect to it by itself, as under `spin up`, where it is a PostgreSQL: the one that `text` names.
     pub fn leave_to_component(text: Option<&str>, options: &mut Options) -> Result<(), Failure> {
         let Database::Postgres(url, _) = &options.database else { return Ok(()) };
-        let servers = url.servers().map_err(|why| Failure::usage(format!("--l2: {why}")))?;
+        let wrong = |why: String| Failure::usage(format!("--l2: {why}"));
+        // What the component would say to each request.
+        postgres::address(text.unwrap_or_default()).map_err(wrong)?;
+        let servers = url.servers().map_err(wrong)?;
         options.allowed_outbound.extend(servers);
         options.variables.insert(L2_URL.into(), text.unwrap_or_default().into());
         options.database = Database::None;

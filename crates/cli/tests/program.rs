@@ -50,6 +50,10 @@ fn usage_that_cannot_be_meant_ends_with_2() {
         (vec!["serve", "--origin", "api.example.org"], "--origin: "),
         (vec!["serve", "--origin", "http://a", "--l1", "redis://127.0.0.1/shop"], "number of a database"),
         (vec!["serve", "--origin", "http://a", "--l2", "postgres://127.0.0.1/a"], "postgres://user:password@host"),
+        (
+            vec!["serve", "--origin", "http://a", "--like-spin", "--l2", "postgres://u:p@127.0.0.1/a?pool=4"],
+            "leave out `pool`",
+        ),
         (vec!["serve", "--origin", "http://a", "--l1-size", "1MB"], "256MiB"),
         (vec!["serve", "--origin", "http://a", "--listen", "8080"], "--listen"),
         (vec!["serve", "--origin", "http://a", "--workers", "0"], "--workers"),

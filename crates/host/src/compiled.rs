@@ -31,6 +31,10 @@ fn load_in(engine: &Engine, wasm: &[u8], folder: Option<&Path>) -> Result<Compon
     let failed = |e: wasmtime::Error| Error::Compile(format!("{e:#}"));
     match file {
         Some(file) => {
+            tracing::info!(
+                "compiling the component, which takes seconds; the next start finds it in {}",
+                file.display()
+            );
             let code = engine.precompile_component(wasm).map_err(failed)?;
             let component = deserialize::component(engine, &code).map_err(failed)?;
             // A cache that cannot be written costs time at the next start, nothing else.

@@ -163,6 +163,8 @@ async fn d1_that_fails_is_overloaded_full_or_says_nothing_is_a_miss_of_l2() {
 #[tokio::test]
 async fn without_any_store_the_origin_answers() {
     let (mut origin, worker) = known(HASTY).await;
+    origin.serve("/left-alone", lasting("left alone"));
+    tier(&worker, "/left-alone").await;
     for (kv, d1) in [(KvFault::Fail, D1Fault::Fail), (KvFault::Hang, D1Fault::Hang), (KvFault::Refuse, D1Fault::Full)] {
         worker.disturb_kv(kv).await;
         worker.disturb_d1(d1).await;
@@ -173,7 +175,9 @@ async fn without_any_store_the_origin_answers() {
     origin.down().await;
     worker.get("/known").await.is_problem(502);
     worker.disturb_kv(KvFault::None).await;
-    worker.get("/known").await.has_tier("L1-HIT").has_body("known");
+    worker.get("/left-alone").await.has_tier("L1-HIT").has_body("left alone");
+    // What KV has refused to replace is not believed.
+    worker.get("/known").await.is_problem(502);
 }
 
 #[tokio::test]

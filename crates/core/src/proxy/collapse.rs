@@ -86,12 +86,24 @@ impl Proxy {
         }
         if let Some(lead) = &request.sharing.lead {
             let leased = match (self.config.policy_at(request.route).collapse, place.found()) {
-                (Collapse::Global, _) => self.lease(host, &request, &place, lead).await,
+                (Collapse::Global, _) => {
+                    lead.waits(true);
+                    let leased = self.lease(host, &request, &place, lead).await;
+                    lead.waits(false);
+                    leased
+                }
                 (_, Some(found)) => lead.alive(host, self.newer_behind_l1(host, &request, found)).await.into(),
                 (_, None) => Leased::Ask(None),
             };
             match leased {
                 Leased::Came(found) => return Next::Answer(self.share_found(host, request, *found, why)),
+                Leased::Failed(failure) => {
+                    lead.failed(Err(failure));
+                    let news = News::Failed(Err(failure));
+                    if let Some(response) = self.share_failure(host, &request, &place, &news, why) {
+                        return Next::Answer(response);
+                    }
+                }
                 Leased::Ask(lease) => request.sharing.lease = lease,
             }
         }
@@ -196,12 +208,13 @@ impl Proxy {
     }
 
     /// Tells those that wait for this request that the origin has failed. Where that may be its own doing nothing is said, and one of
-    /// them takes over when it is gone.
+    /// them takes over when it is gone; what happens to that one, too, is no request's own.
     pub(super) fn tell_failure(&self, request: &Lookable, how: Result<u16, Failure>) {
-        if let Some(lead) = request.sharing.lead.as_ref().filter(|_| !how.is_err_and(collapse::may_be_its_own)) {
+        let may_be_its_own = how.is_err_and(collapse::may_be_its_own);
+        if let Some(lead) = request.sharing.lead.as_ref().filter(|lead| !may_be_its_own || lead.is_last()) {
             lead.failed(how);
         }
-        lease::leave(request, End::Failed);
+        lease::leave(request, End::Failed(how.err().filter(|_| !may_be_its_own)));
     }
 
     /// Tells those that wait that what has come is for this request alone, and remembers it.

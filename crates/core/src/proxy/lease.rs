@@ -6,7 +6,7 @@
 
 use super::{Lookable, Proxy};
 use crate::config::Collapse;
-use crate::decision::{Forward, NotCollapsed, Outcome, Tier};
+use crate::decision::{Failure, Forward, NotCollapsed, Outcome, Tier};
 use crate::host::Host;
 use crate::message::Response;
 use crate::rules::reuse::{self, Reuse};
@@ -25,6 +25,8 @@ pub(super) enum Leased {
     Ask(Option<Rc<Lease>>),
     /// No: another instance did, and this is what has come.
     Came(Box<Found>),
+    /// No: another instance did, and the origin has failed.
+    Failed(Failure),
 }
 
 impl From<Option<Box<Found>>> for Leased {
@@ -40,6 +42,8 @@ impl Proxy {
         let mut seen = place.found().map(|found| found.entry.head.freshness.requested);
         for _ in 0..PATIENCE {
             let taken = match lead.alive(host, tiers.take_lease(key)).await {
+                // That was before this request.
+                Taken::Failed(_) => Some(Taken::Free),
                 Taken::Theirs => lead.alive(host, tiers.wait_for_lease(key, &mut seen, self.longest_wait())).await,
                 taken => Some(taken),
             };
@@ -55,6 +59,7 @@ impl Proxy {
                     return Leased::Ask(None);
                 }
                 Some(Taken::Theirs | Taken::Free) => return Leased::Ask(None),
+                Some(Taken::Failed(failure)) => return Leased::Failed(failure),
                 None => {
                     if let Some(found) = lead.alive(host, self.newer(host, request, place.found())).await {
                         return Leased::Came(found);
@@ -95,7 +100,7 @@ impl Proxy {
         }
         match tiers.take_lease(&found.key).await {
             Taken::Theirs => None,
-            Taken::Alone | Taken::Free => Some(None),
+            Taken::Alone | Taken::Free | Taken::Failed(_) => Some(None),
             Taken::Ours(lease, stored) => match self.newer_than(host, request, Some(found), stored).await {
                 None => Some(Some(Rc::new(lease))),
                 Some(newer) => {

@@ -7,6 +7,7 @@
 
 use super::Tiers;
 use super::sql::leases::{self, Holder};
+use crate::decision::Failure;
 use crate::host::Host;
 use crate::key::Key;
 use crate::time::{Timestamp, millis};
@@ -24,6 +25,16 @@ const FAILED_MS: u64 = 1_000;
 /// What stands for no holder. Owners are odd, and exact in a double.
 const ALONE: u64 = 0;
 const FAILED: u64 = 2;
+
+/// How an origin fails, for all that ask it; each stands for no holder, too, two more than the one before, behind [`FAILED`].
+const FAILURES: [Failure; 6] = [
+    Failure::DnsError,
+    Failure::ConnectionTimeout,
+    Failure::ConnectionRefused,
+    Failure::HttpResponseTimeout,
+    Failure::TlsError,
+    Failure::DestinationIpProhibited,
+];
 
 /// The shortest and the longest time between two looks at somebody else's lease, in milliseconds.
 const LOOK_MS: (u64, u64) = (25, 250);
@@ -52,8 +63,8 @@ pub enum End {
     Free,
     /// That nobody else may have what came.
     Alone,
-    /// That the origin fails.
-    Failed,
+    /// That the origin fails, and how, where that is an answer to others.
+    Failed(Option<Failure>),
     /// It is ended already.
     Over,
 }
@@ -69,6 +80,8 @@ pub enum Taken {
     Alone,
     /// Yes, there are no leases: L2 fails, or the origin does.
     Free,
+    /// The origin has failed whoever held the lease.
+    Failed(Failure),
 }
 
 impl Lease {
@@ -148,7 +161,10 @@ impl<H: Host> Tiers<'_, H> {
             End::Over => return,
             End::Free => return leases::end(self, &lease.key, lease.owner).await,
             End::Alone => (ALONE, until(ALONE_MS)),
-            End::Failed => (FAILED, until(FAILED_MS)),
+            End::Failed(how) => {
+                let nth = FAILURES.iter().position(|failure| Some(*failure) == how).map_or(0, |at| at as u64 + 1);
+                (FAILED + 2 * nth, until(FAILED_MS))
+            }
         };
         leases::change(self, &lease.key, lease.owner, left).await;
     }
@@ -157,7 +173,10 @@ impl<H: Host> Tiers<'_, H> {
 fn told(holder: u64) -> Taken {
     match holder {
         ALONE => Taken::Alone,
-        FAILED => Taken::Free,
-        _ => Taken::Theirs,
+        odd if odd % 2 == 1 => Taken::Theirs,
+        even => {
+            let nth = usize::try_from(even / 2).ok().and_then(|nth| nth.checked_sub(2));
+            nth.and_then(|nth| FAILURES.get(nth)).map_or(Taken::Free, |failure| Taken::Failed(*failure))
+        }
     }
 }

@@ -196,6 +196,19 @@ fn a_failure_that_may_be_of_one_requests_own_making_is_not_for_the_others() {
 }
 
 #[test]
+fn a_failure_that_two_requests_meet_is_of_neithers_own_making() {
+    for error in [OriginError::ConnectionTerminated, OriginError::HttpProtocolError] {
+        let mut cache = Cache::new("");
+        for _ in 0..50 {
+            cache.origin(Script::After(200, Box::new(Script::Fail(error))));
+        }
+        let answers = crowd(&mut cache, 50);
+        assert!(answers.iter().all(|a| a.status == 502));
+        assert_eq!(cache.asked(), 2, "{error:?}");
+    }
+}
+
+#[test]
 fn large_content_that_many_are_sent_counts_once() {
     let mut cache = Cache::new("");
     let large: &'static str = Box::leak("x".repeat(12 << 20).into_boxed_str());

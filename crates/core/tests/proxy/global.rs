@@ -82,6 +82,9 @@ fn an_origin_that_fails_is_not_waited_for_in_turn() {
         let start = cache.host.world.now.get();
         let answers = cache.get_from_each(&all, "/a", 5);
         assert!(answers.iter().all(|a| a.status >= 500));
+        if let Script::Fail(_) = fail {
+            assert_eq!(cache.asked(), 1, "the others are told");
+        }
         assert!(cache.host.world.now.get() - start <= 3 * 500 + 400, "{}", cache.host.world.now.get() - start);
     }
 }

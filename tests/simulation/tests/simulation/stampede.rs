@@ -192,3 +192,21 @@ fn the_death_of_an_instance_delays_the_others_by_no_more_than_the_death_of_a_lea
         assert!(all <= dies + LEASE.max(200 + dies) + LOOK + HARDLY_LONGER, "{all}, at {dies}");
     });
 }
+
+#[test]
+fn an_instance_that_dies_late_leaves_one_fetch_to_each_crowd_that_has_waited_for_it() {
+    Seed::each(3, |seed| {
+        // Nearly as long as the origin may take.
+        let world = World::of_workers(seed, |_| Reply::new(950, 200, &[("cache-control", "max-age=100")], "late"));
+        let config = "timeout = \"1s\"\n[cache]\ncollapse = \"global\"\n";
+        let instances = warm(&world, config, 3);
+        let before = world.tally.get();
+        begin(&world, &instances[0], instances[0].get("/a"), &Answers::default());
+        world.executor.pass(100);
+        let answers = crowd(&world, &instances[1..], "/a", 400);
+        world.executor.pass(800);
+        world.executor.kill(instances[0].number);
+        end(&world, &answers, 400);
+        assert!(fetches(&world, before) <= 3, "{}", fetches(&world, before));
+    });
+}

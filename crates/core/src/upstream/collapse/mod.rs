@@ -137,6 +137,8 @@ struct Flight {
     news: RefCell<News>,
     /// How often the leader has changed.
     leader: Cell<u32>,
+    /// Whether the leader waits itself, for another instance.
+    waits: Cell<bool>,
     beats: Arc<AtomicUsize>,
     waiting: Cell<usize>,
 }
@@ -281,6 +283,7 @@ impl Flights {
             behind,
             news: RefCell::new(News::Asked),
             leader: Cell::new(0),
+            waits: Cell::new(false),
             beats: Arc::default(),
             waiting: Cell::new(0),
         });
@@ -351,6 +354,18 @@ impl Lead {
         }
     }
 
+    /// It waits for another instance, or does not any more: meanwhile the time of those that wait for it stands still.
+    pub fn waits(&self, waits: bool) {
+        if self.is_leader() {
+            self.flight.waits.set(waits);
+        }
+    }
+
+    /// Whether nobody takes over from it.
+    pub fn is_last(&self) -> bool {
+        self.number.saturating_add(1) >= PATIENCE
+    }
+
     /// The origin failed.
     pub fn failed(&self, how: Result<u16, Failure>) {
         self.tell(News::Failed(how));
@@ -409,6 +424,9 @@ impl Follow {
         let (mut beats, mut heard, mut looks) = (flight.beats.load(Relaxed), since, 0u32);
         loop {
             let now = host.now();
+            if flight.waits.get() {
+                since = now;
+            }
             if leader != flight.leader.get() {
                 (leaders, leader, since) = (leaders + 1, flight.leader.get(), now);
                 (heard, looks) = (now, 0);
@@ -453,6 +471,7 @@ impl Follow {
     fn take_over(&self) -> Lead {
         let flight = &self.flight;
         flight.leader.set(flight.leader.get().wrapping_add(1));
+        flight.waits.set(false);
         flight.news.replace(News::Asked);
         flight.beats.fetch_add(1, Relaxed);
         count(&self.all.0.counters.taken_over);
