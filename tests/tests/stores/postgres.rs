@@ -36,7 +36,6 @@ pub const BY_COMPONENT: &[crate::Test] = tests![
     a_wrong_password_costs_no_request_and_is_never_shown(By::Component),
     a_transaction_begins_on_no_connection_that_is_in_one,
     what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind,
-    a_url_that_is_none_is_said_and_not_shown,
 ];
 
 const ADMIN: &str = "[admin]\ntoken = { secret = \"ADMIN_TOKEN\" }\n";
@@ -343,12 +342,4 @@ async fn what_is_cut_off_while_it_waits_for_a_lock_leaves_nothing_behind() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(is("SELECT count(*) FROM entries WHERE url LIKE '%/cut/%'", "0"), "stored although it was given up");
     is_shared(&terrace, &postgres, "/after").await;
-}
-
-async fn a_url_that_is_none_is_said_and_not_shown() {
-    let (postgres, origin) = (postgres(), described().await);
-    let mut terrace = with_l2(By::Component, &origin, &format!("{}?pool=2", postgres.url()), "").await;
-    terrace.get("/").await.has_status(500).has_field("content-type", "application/problem+json");
-    let log = terrace.process().log();
-    assert!(log.contains("the variable l2_url: ") && log.contains("`pool`") && !log.contains(PASSWORD), "{log}");
 }
